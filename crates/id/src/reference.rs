@@ -179,9 +179,7 @@ fn parse_digest(s: &str) -> Result<Digest, ReferenceError> {
 fn split_domain(s: &str) -> (String, String) {
     let (domain, remainder) = match s.split_once('/') {
         Some((first, rest))
-            if first.contains(['.', ':'])
-                || first == "localhost"
-                || first.bytes().any(|b| b.is_ascii_uppercase()) =>
+            if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase()) =>
         {
             (first, rest)
         }
@@ -275,10 +273,21 @@ mod tests {
         use ReferenceError::{Format, LooksLikeId, TooLong, Uppercase};
         let id = "a".repeat(64);
         let cases = [
-            ("", Format), (":", Format), ("a:", Format), ("a b", Format), ("-a", Format), ("a..b", Format),
-            ("a___b", Format), ("a/", Format), ("a//b", Format), ("a:b:c", Format), ("a@sha256:12", Format),
-            ("https://x/y", Format), ("Busybox", Uppercase("library/Busybox".to_owned())),
-            (&id, LooksLikeId(id.clone())), (&format!("a/{}", "b".repeat(256)), TooLong),
+            ("", Format),
+            (":", Format),
+            ("a:", Format),
+            ("a b", Format),
+            ("-a", Format),
+            ("a..b", Format),
+            ("a___b", Format),
+            ("a/", Format),
+            ("a//b", Format),
+            ("a:b:c", Format),
+            ("a@sha256:12", Format),
+            ("https://x/y", Format),
+            ("Busybox", Uppercase("library/Busybox".to_owned())),
+            (&id, LooksLikeId(id.clone())),
+            (&format!("a/{}", "b".repeat(256)), TooLong),
         ];
         for (input, want) in cases {
             assert_eq!(Reference::parse_normalized(input), Err(want), "{input}");
