@@ -81,6 +81,15 @@ pub struct Damaged {
     pub error: serde_json::Error,
 }
 
+/// What a scan found.
+#[derive(Debug)]
+pub struct Scan<R> {
+    /// The records, in key order.
+    pub records: Vec<(String, R)>,
+    /// The rows that could not be read.
+    pub damaged: Vec<Damaged>,
+}
+
 /// The open database. Shared by `Arc`; calls block for a disk write at most (~0.3 ms), under one short lock.
 #[derive(Debug)]
 pub struct Db {
@@ -132,20 +141,20 @@ impl Db {
     }
 
     /// All records of the table in key order, and those that could not be read.
-    pub fn scan<R: DeserializeOwned>(&self, table: Table<R>) -> Result<(Vec<(String, R)>, Vec<Damaged>), Error> {
+    pub fn scan<R: DeserializeOwned>(&self, table: Table<R>) -> Result<Scan<R>, Error> {
         let conn = self.lock();
         let mut stmt = conn.prepare_cached("SELECT key, value FROM record WHERE tbl = ?1 ORDER BY key")?;
         let mut rows = stmt.query(params![table.name])?;
-        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        let mut scan = Scan { records: Vec::new(), damaged: Vec::new() };
         while let Some(row) = rows.next()? {
             let key: String = row.get(0)?;
             let value: Vec<u8> = row.get(1)?;
             match serde_json::from_slice(&value) {
-                Ok(record) => good.push((key, record)),
-                Err(error) => bad.push(Damaged { key, error }),
+                Ok(record) => scan.records.push((key, record)),
+                Err(error) => scan.damaged.push(Damaged { key, error }),
             }
         }
-        Ok((good, bad))
+        Ok(scan)
     }
 
     /// Writes one record durably.
@@ -238,9 +247,9 @@ mod tests {
         db.put(WORDS, "a", &"x".to_owned()).expect("put");
         db.delete(NUMBERS, "b").expect("delete");
         db.delete(NUMBERS, "missing").expect("delete of nothing");
-        let (rows, bad) = db.scan(NUMBERS).expect("scan");
-        assert_eq!(rows, [("a".to_owned(), 1), ("c".to_owned(), 3)]);
-        assert!(bad.is_empty());
+        let scan = db.scan(NUMBERS).expect("scan");
+        assert_eq!(scan.records, [("a".to_owned(), 1), ("c".to_owned(), 3)]);
+        assert!(scan.damaged.is_empty());
         assert_eq!(db.get(WORDS, "a").expect("get"), Some("x".to_owned()));
         assert_eq!(db.get(WORDS, "b").expect("get"), None);
     }
@@ -250,10 +259,10 @@ mod tests {
         let db = Db::in_memory().expect("opens");
         db.put(Table::<String>::new("numbers"), "bad", &"not a number".to_owned()).expect("put");
         db.put(NUMBERS, "good", &7).expect("put");
-        let (rows, bad) = db.scan(NUMBERS).expect("scan");
-        assert_eq!(rows, [("good".to_owned(), 7)]);
-        assert_eq!(bad.len(), 1);
-        assert_eq!(bad[0].key, "bad");
+        let scan = db.scan(NUMBERS).expect("scan");
+        assert_eq!(scan.records, [("good".to_owned(), 7)]);
+        assert_eq!(scan.damaged.len(), 1);
+        assert_eq!(scan.damaged[0].key, "bad");
         assert!(matches!(db.get(NUMBERS, "bad"), Err(Error::Decode { .. })));
     }
 

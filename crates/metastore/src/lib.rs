@@ -7,4 +7,4 @@
 mod db;
 mod schema;
 
-pub use db::{Batch, Damaged, Db, Error, Table};
+pub use db::{Batch, Damaged, Db, Error, Scan, Table};
