@@ -1,0 +1,114 @@
+use std::path::PathBuf;
+
+use error::{ErrorKind, HasKind};
+use id::{Digest, ReferenceError};
+
+/// Shorthand for this crate's results.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an image operation failed. Texts that a client sees are Docker's.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No image has this name or id.
+    #[error("No such image: {0}")]
+    NotFound(String),
+    /// A short id names more than one image.
+    #[error("ambiguous reference")]
+    Ambiguous,
+    /// The image is there, but not for this platform.
+    #[error("image with reference {reference} was found but does not provide {}", wanted_platform(.wanted.as_deref()))]
+    PlatformNotFound {
+        /// What the caller asked for.
+        reference: String,
+        /// `os/arch[/variant]`, if a platform was asked for.
+        wanted: Option<String>,
+    },
+    /// The registry's index has nothing for this platform.
+    #[error("no matching manifest for {0} in the manifest list entries: no match for platform in manifest: not found")]
+    NoMatchingManifest(String),
+    /// Not a reference.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// The image cannot be removed as asked.
+    #[error("conflict: unable to delete {reference} ({}) - {why}", if *.hard { "cannot be forced" } else { "must be forced" })]
+    Conflict {
+        /// The name or short id shown.
+        reference: String,
+        /// Force does not help.
+        hard: bool,
+        /// What is in the way.
+        why: String,
+    },
+    /// A filter's name is unknown, or its value is wrong.
+    #[error("invalid filter '{0}'")]
+    InvalidFilter(String),
+    /// A `--change` instruction is wrong.
+    #[error("{0}")]
+    InvalidChange(String),
+    /// A document is not what its descriptor says.
+    #[error("invalid {what} {digest}: {why}")]
+    InvalidDocument {
+        /// `manifest`, `index`, `config`, …
+        what: &'static str,
+        /// Which one.
+        digest: Digest,
+        /// What is wrong.
+        why: String,
+    },
+    /// The archive given to load is no image archive.
+    #[error("{0}")]
+    InvalidArchive(String),
+    /// A tar stream is broken, hostile, or too large.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+    /// The blob store failed.
+    #[error(transparent)]
+    Content(#[from] content::Error),
+    /// The layer store failed.
+    #[error(transparent)]
+    Snapshot(#[from] snapshot::Error),
+    /// The record store failed.
+    #[error(transparent)]
+    Meta(#[from] metastore::Error),
+    /// A file operation failed.
+    #[error("failed to {op} {}: {source}", .path.display())]
+    Io {
+        /// What was tried.
+        op: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The caller's stream failed.
+    #[error("{0}")]
+    Input(#[source] std::io::Error),
+    /// The operation was cancelled by its caller.
+    #[error("context canceled")]
+    Cancelled,
+}
+
+fn wanted_platform(p: Option<&str>) -> String {
+    p.map_or_else(|| "any platform".to_owned(), |p| format!("the specified platform ({p})"))
+}
+
+impl HasKind for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotFound(_) | Self::Ambiguous | Self::PlatformNotFound { .. } | Self::NoMatchingManifest(_) => {
+                ErrorKind::NotFound
+            }
+            Self::Reference(_) | Self::InvalidFilter(_) | Self::InvalidChange(_) => ErrorKind::InvalidParameter,
+            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::InvalidDocument { .. } | Self::InvalidArchive(_) | Self::Io { .. } | Self::Input(_) => {
+                ErrorKind::System
+            }
+            Self::Archive(e) => e.kind(),
+            Self::Content(e) => e.kind(),
+            Self::Snapshot(e) => e.kind(),
+            Self::Meta(e) => e.kind(),
+            Self::Cancelled => ErrorKind::Cancelled,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Images: names, manifests, layers, and everything a client does with them.
+//!
+//! One [`Store`] holds the content store (`<data-root>/content`), the layer snapshots (`<data-root>/snapshots`)
+//! and the records (in the metadata store). An image's id is the digest of its *target descriptor* (an index or a
+//! manifest), as with Docker's containerd image store.
+//!
+//! Order of every change: content durable → snapshot published → record committed; so a record never points at
+//! something that a power loss can take away.
+
+mod error;
+mod filter;
+mod progress;
+mod store;
+mod view;
+
+pub use error::{Error, Result};
+pub use filter::ListFilter;
+pub use progress::{Action, Progress, ProgressSink, null_sink};
+pub use store::{
+    Import, InUse, Load, Loaded, NoneInUse, Pull, Pulled, RemoveOptions, RootfsMount, Save, Store, StoreConfig, Use,
+};
+pub use view::{
+    DiskUsage, HistoryItem, ImageHandle, ImageSummary, ImageView, ManifestKind, ManifestSummary, PruneReport, Removed,
+};
