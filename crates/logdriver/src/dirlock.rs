@@ -1,1 +1,52 @@
-//! dirlock
+//! The lock on a log's directory: held for the few renames of a rotation (exclusively) and while the files of a
+//! log are looked up (shared), so that nobody sees a rotation half done.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+
+/// How often and how long a taken lock is waited for; the holders need microseconds. A frozen holder must not stop
+/// a container's output, so after that work goes on without the lock.
+const TRIES: u32 = 200;
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Released when dropped.
+#[derive(Debug)]
+pub(crate) struct DirLock {
+    _dir: OwnedFd,
+}
+
+impl DirLock {
+    pub(crate) fn exclusive(dir: &Path) -> io::Result<Self> {
+        Self::take(dir, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    #[cfg(feature = "read")]
+    pub(crate) fn shared(dir: &Path) -> io::Result<Self> {
+        Self::take(dir, FlockOperation::NonBlockingLockShared)
+    }
+
+    fn take(dir: &Path, operation: FlockOperation) -> io::Result<Self> {
+        let fd = rustix::fs::open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        for _ in 0..TRIES {
+            match rustix::fs::flock(&fd, operation) {
+                Ok(()) => break,
+                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => std::thread::sleep(PAUSE),
+                // A filesystem without flock: go on without.
+                Err(_) => break,
+            }
+        }
+        Ok(Self { _dir: fd })
+    }
+}
+
+/// The directory that `path` lies in.
+pub(crate) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}
