@@ -1,16 +1,26 @@
 //! Log options: which exist, what they mean, and Docker's words for the wrong ones.
 
+mod values;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use error::{ErrorKind, HasKind};
 use serde::{Deserialize, Serialize};
 
+use crate::encode::push_go_json_string;
+
 /// The options of `--log-opt`, as the user gave them.
 pub type LogOpts = BTreeMap<String, String>;
 
+/// Gantry's bounds of a log whose options say nothing about its size: so many bytes a file …
+pub const DEFAULT_MAX_SIZE: u64 = 20_000_000;
+/// … and so many files.
+pub const DEFAULT_MAX_FILE: u32 = 5;
+
 /// The log drivers that gantry knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum DriverKind {
     /// Docker's default: JSON lines.
     #[serde(rename = "json-file")]
@@ -18,6 +28,19 @@ pub enum DriverKind {
     /// No log at all.
     #[serde(rename = "none")]
     None,
+}
+
+impl DriverKind {
+    /// The drivers' names, as `docker info` lists them (Plugins.Log).
+    pub const NAMES: [&'static str; 1] = ["json-file"];
+
+    /// As the API names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::JsonFile => "json-file",
+            Self::None => "none",
+        }
+    }
 }
 
 /// Where and how a json-file log is written.
@@ -41,6 +64,15 @@ pub enum OptError {
     /// A driver that does not exist.
     #[error("logger: no log driver named '{0}' is registered")]
     UnknownDriver(String),
+    /// `mode` is neither `blocking` nor `non-blocking`.
+    #[error("logger: logging mode not supported: {0}")]
+    UnknownMode(String),
+    /// `max-buffer-size` without `mode=non-blocking`.
+    #[error("logger: max-buffer-size option is only supported with 'mode=non-blocking'")]
+    BufferWithoutMode,
+    /// `max-buffer-size` is no size.
+    #[error("error parsing option max-buffer-size: {0}")]
+    BufferSize(#[source] Box<Self>),
     /// An option that the driver has not got.
     #[error("unknown log opt '{opt}' for {driver} log driver")]
     UnknownOpt {
@@ -48,6 +80,37 @@ pub enum OptError {
         opt: String,
         /// The driver's name.
         driver: &'static str,
+    },
+    /// A size without digits, or below zero.
+    #[error("invalid size: '{0}'")]
+    Size(String),
+    /// A size with an unknown unit.
+    #[error("invalid suffix: '{0}'")]
+    SizeSuffix(String),
+    /// A number or truth value that is none; `function` is Go's parser, which the text names.
+    #[error("strconv.{function}: parsing {value:?}: invalid syntax")]
+    Syntax {
+        /// `Atoi`, `ParseFloat` or `ParseBool`.
+        function: &'static str,
+        /// What was to be parsed.
+        value: String,
+    },
+    /// `max-size` is zero.
+    #[error("max-size must be a positive number")]
+    MaxSizeNotPositive,
+    /// `max-file` is zero or less.
+    #[error("max-file cannot be less than 1")]
+    MaxFileTooSmall,
+    /// There is never a file to compress.
+    #[error("compress cannot be true when max-file is less than 2 or max-size is not set")]
+    CompressWithoutRotation,
+    /// `labels-regex` or `env-regex` is no regular expression.
+    #[error("error parsing regexp: {reason}: `{pattern}`")]
+    Regex {
+        /// The option's value.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
     },
 }
 
@@ -57,20 +120,40 @@ impl HasKind for OptError {
     }
 }
 
-/// Checks driver and options as `docker create` does.
+/// Checks driver and options as `docker create` (and the daemon's own `log-opts`) does: the names of the options, and the values
+/// of those that every driver has. What [`JsonFileConfig::from_opts`] refuses is refused at the start of a container.
+/// An empty driver name is the default driver's.
 pub fn validate_opts(driver: &str, opts: &LogOpts) -> Result<DriverKind, OptError> {
-    let _ = opts;
-    match driver {
-        "json-file" | "" => Ok(DriverKind::JsonFile),
-        "none" => Ok(DriverKind::None),
-        other => Err(OptError::UnknownDriver(other.to_owned())),
+    if driver == "none" {
+        return Ok(DriverKind::None);
+    }
+    let mode = opts.get("mode").map_or("", String::as_str);
+    if !matches!(mode, "" | "blocking" | "non-blocking") {
+        return Err(OptError::UnknownMode(mode.to_owned()));
+    }
+    if let Some(size) = opts.get("max-buffer-size") {
+        if mode != "non-blocking" {
+            return Err(OptError::BufferWithoutMode);
+        }
+        values::size(size, values::BINARY).map_err(|e| OptError::BufferSize(Box::new(e)))?;
+    }
+    if !matches!(driver, "json-file" | "") {
+        return Err(OptError::UnknownDriver(driver.to_owned()));
+    }
+    const KNOWN: [&str; 10] = [
+        "mode", "max-buffer-size", "env", "env-regex", "labels", "labels-regex", "tag", "max-file", "max-size", "compress",
+    ];
+    match opts.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+        Some(opt) => Err(OptError::UnknownOpt { opt: opt.clone(), driver: "json-file" }),
+        None => Ok(DriverKind::JsonFile),
     }
 }
 
 impl JsonFileConfig {
-    /// The settings that `opts` mean. Without any of `max-size`, `max-file`, `compress` gantry's own bounds hold: 5 files of
-    /// 20 MB, the rotated ones compressed. `labels` and `env` are what the container has; `tag` is the rendered
-    /// value of the `tag` option.
+    /// The settings that `opts` mean. If they say nothing about `max-size`, it is 20 MB (Docker: unbounded); if they say
+    /// neither `max-size` nor `max-file` nor `compress`, 5 files are kept and the rotated ones compressed; else
+    /// Docker's defaults hold for those two (1 file, not compressed). `labels` and `env` (`K=V`) are what the
+    /// container has; `tag` is the rendered value of the `tag` option.
     pub fn from_opts(
         path: PathBuf,
         opts: &LogOpts,
@@ -78,7 +161,73 @@ impl JsonFileConfig {
         env: &[String],
         tag: Option<&str>,
     ) -> Result<Self, OptError> {
-        let _ = (opts, labels, env, tag);
-        Ok(Self { path, max_size: Some(20_000_000), max_file: 5, compress: true, attrs: None })
+        let given = |key: &str| opts.get(key).map(String::as_str);
+        let untouched = ["max-size", "max-file", "compress"].iter().all(|key| given(key).is_none());
+        let max_size = match given("max-size") {
+            Some(size) => match values::size(size, values::DECIMAL)? {
+                0 => return Err(OptError::MaxSizeNotPositive),
+                size => size,
+            },
+            None => DEFAULT_MAX_SIZE,
+        };
+        let max_file = match given("max-file") {
+            Some(n) => match u32::try_from(values::integer(n)?) {
+                Ok(n) if n >= 1 => n,
+                _ => return Err(OptError::MaxFileTooSmall),
+            },
+            None if untouched => DEFAULT_MAX_FILE,
+            None => 1,
+        };
+        let compress = match given("compress") {
+            Some(yes) => values::boolean(yes)?,
+            None => untouched,
+        };
+        if compress && max_file < 2 {
+            return Err(OptError::CompressWithoutRotation);
+        }
+        let mut attrs = extra_attributes(opts, labels, env)?;
+        if let Some(tag) = tag.filter(|tag| !tag.is_empty()) {
+            attrs.insert("tag", tag);
+        }
+        Ok(Self { path, max_size: Some(max_size), max_file, compress, attrs: json_object(&attrs) })
     }
 }
+
+/// The labels and environment variables that the options ask for, as Docker's `Info.ExtraAttributes` chooses them.
+fn extra_attributes<'a>(
+    opts: &LogOpts,
+    labels: &'a BTreeMap<String, String>,
+    env: &'a [String],
+) -> Result<BTreeMap<&'a str, &'a str>, OptError> {
+    let labels: BTreeMap<&str, &str> = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let env: BTreeMap<&str, &str> = env.iter().filter_map(|e| e.split_once('=')).collect();
+    let mut extra = BTreeMap::new();
+    for (source, names, pattern) in [(&labels, "labels", "labels-regex"), (&env, "env", "env-regex")] {
+        if let Some(names) = opts.get(names) {
+            extra.extend(names.split(',').filter_map(|name| source.get_key_value(name)));
+        }
+        if let Some(pattern) = opts.get(pattern).filter(|p| !p.is_empty()) {
+            let matcher = values::Matcher::new(pattern)?;
+            extra.extend(source.iter().filter(|(name, _)| matcher.is_match(name)));
+        }
+    }
+    Ok(extra)
+}
+
+fn json_object(attrs: &BTreeMap<&str, &str>) -> Option<String> {
+    if attrs.is_empty() {
+        return None;
+    }
+    let mut out = Vec::new();
+    for (key, value) in attrs {
+        out.push(if out.is_empty() { b'{' } else { b',' });
+        push_go_json_string(&mut out, key);
+        out.push(b':');
+        push_go_json_string(&mut out, value);
+    }
+    out.push(b'}');
+    String::from_utf8(out).ok()
+}
+
+#[cfg(test)]
+mod tests;

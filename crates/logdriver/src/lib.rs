@@ -19,7 +19,7 @@ mod compress;
 #[cfg(feature = "read")]
 mod reader;
 
-pub use config::{DriverKind, JsonFileConfig, LogOpts, OptError, validate_opts};
+pub use config::{DEFAULT_MAX_FILE, DEFAULT_MAX_SIZE, DriverKind, JsonFileConfig, LogOpts, OptError, validate_opts};
 pub use failure::LogError;
 pub use timestamp::{format_rfc3339_nano, parse_rfc3339};
 pub use writer::{PARTIAL_MAX, Writer, Written};
