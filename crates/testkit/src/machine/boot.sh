@@ -32,6 +32,10 @@ else
 fi
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock /run/netns
+# /etc may be written to, without the host noticing.
+disk=$(dirname "$0")
+mkdir -p "$disk/etc" "$disk/etc.work"
+mount -t overlay -o lowerdir=/etc,upperdir="$disk/etc",workdir="$disk/etc.work" overlay /etc
 mount -t bpf bpf /sys/fs/bpf 2>/dev/null || :
 hostname "$name"
 ip link set lo up
