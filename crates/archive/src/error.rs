@@ -34,6 +34,9 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
+    /// A whiteout that names nothing.
+    #[error("invalid whiteout name: {0}")]
+    Whiteout(String),
     /// An entry's name leaves the root, or is no name.
     #[error("invalid entry name {0:?}")]
     Name(String),
@@ -68,6 +71,27 @@ fn errno_text(e: &rustix::io::Errno) -> String {
 }
 
 impl Error {
+    /// Sorts an error of the input: a cut stream, a broken compression, or whatever the source said.
+    pub fn from_input(e: io::Error) -> Self {
+        match e.kind() {
+            io::ErrorKind::UnexpectedEof => Self::UnexpectedEof,
+            // These two kinds come from the decoders only; sources use others.
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                Self::Compression { format: "compressed stream", source: e }
+            }
+            _ => Self::Input(e),
+        }
+    }
+
+    /// For `io::Read` around a reader.
+    pub fn into_io(self) -> io::Error {
+        match self {
+            Self::Input(e) => e,
+            Self::UnexpectedEof => io::Error::from(io::ErrorKind::UnexpectedEof),
+            other => io::Error::other(other),
+        }
+    }
+
     /// Whether the disk (or quota) is full.
     pub fn is_no_space(&self) -> bool {
         matches!(self, Self::Fs { source, .. } if matches!(*source, rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT))
@@ -78,7 +102,7 @@ impl HasKind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Budget { .. } => ErrorKind::TooLarge,
-            Self::Name(_) => ErrorKind::InvalidParameter,
+            Self::Name(_) | Self::Whiteout(_) => ErrorKind::InvalidParameter,
             _ => ErrorKind::System,
         }
     }

@@ -1,0 +1,6 @@
+//! The applier against hostile and ordinary layers. Needs root: whiteouts are devices, marks are trusted attributes.
+
+mod hostile;
+mod layer;
+mod oracle;
+mod support;
