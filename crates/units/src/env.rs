@@ -101,12 +101,12 @@ pub fn split_pair(text: &str) -> (&str, &str) {
     text.split_once('=').unwrap_or((text, ""))
 }
 
+/// Where bare names of a file take their values from.
+pub type Lookup<'a> = &'a mut dyn FnMut(&str) -> Option<String>;
+
 /// Reads the contents of an `--env-file` or `--label-file`. Bare names take their value from `lookup` when it is
 /// given, and are dropped when that has none.
-pub fn parse_kv_file(
-    contents: &[u8],
-    mut lookup: Option<&mut dyn FnMut(&str) -> Option<String>>,
-) -> Result<Vec<String>, PairError> {
+pub fn parse_kv_file(contents: &[u8], mut lookup: Option<Lookup<'_>>) -> Result<Vec<String>, PairError> {
     let contents = contents.strip_prefix(b"\xef\xbb\xbf").unwrap_or(contents);
     let mut out = Vec::new();
     for (index, line) in contents.split(|b| *b == b'\n').enumerate() {
