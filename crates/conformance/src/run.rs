@@ -72,7 +72,7 @@ pub fn play(script: &Script, engine: &Engine, cli: &Cli, options: &Options) -> a
             report.skipped.push((name, reason.to_owned()));
             continue;
         }
-        let started = Instant::now();
+        let (started, logged) = (Instant::now(), engine.log().len());
         match player.step(step) {
             Ok(()) => {
                 report.passed += 1;
@@ -81,7 +81,8 @@ pub fn play(script: &Script, engine: &Engine, cli: &Cli, options: &Options) -> a
                 }
             }
             Err(error) => {
-                let what = format!("{error:#}\n  daemon's log:\n{}", engine.log_tail(8));
+                let log = engine.log();
+                let what = format!("{error:#}\n  daemon's log:\n{}", worries(log.get(logged..).unwrap_or(&log)));
                 eprintln!("FAILED {name}\n{what}");
                 report.failed.push((name, what));
             }
@@ -93,6 +94,13 @@ pub fn play(script: &Script, engine: &Engine, cli: &Cli, options: &Options) -> a
         report.passed += 1;
     }
     Ok(report)
+}
+
+/// The lines of a log that are worth reading after a failure.
+fn worries(log: &str) -> String {
+    let quiet = ["level=info", "level=debug"];
+    let lines: Vec<&str> = log.lines().filter(|line| !quiet.iter().any(|q| line.contains(q))).collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
 struct Player<'a> {

@@ -23,6 +23,7 @@ impl Stage {
         let link = |from: &std::path::Path, to: &str| std::os::unix::fs::symlink(from, dir.join("bin").join(to));
         link(&place::registry()?, "docker-registry")?;
         link(&bench.join("seed.py"), "seed.py")?;
+        link(&place::built("probe")?, "probe")?;
         fs::write(dir.join("bin/registries"), include_str!("stage/registries.sh"))?;
         machine.sh(&format!("bash {}/bin/registries {}", dir.display(), dir.display()))?.ok().context("registries")?;
         let engine = Engine::start_in(machine, EngineOptions::of(engine))?;
@@ -36,6 +37,7 @@ impl Stage {
         let all = [
             ("IMAGES", place::images().display().to_string()),
             ("DIR", dir.display().to_string()),
+            ("PROBE", place::built("probe").map(|p| p.display().to_string()).unwrap_or_default()),
             ("BB", "bench-busybox:1".to_owned()),
             ("DATA_ROOT", self.engine.data_root().display().to_string()),
         ];

@@ -40,15 +40,20 @@ pub fn gantry() -> anyhow::Result<PathBuf> {
     if let Some(path) = std::env::var_os("GANTRY_BIN") {
         return existing(PathBuf::from(path), "GANTRY_BIN names no file");
     }
+    built("gantry")
+}
+
+/// A program of this project by its name, as cargo built it beside the running test.
+pub fn built(name: &str) -> anyhow::Result<PathBuf> {
     let me = std::env::current_exe().context("own executable")?;
     // target/<triple>/<profile>/deps/<test> or target/<triple>/<profile>/<program>
     for dir in me.ancestors().skip(1).take(2) {
-        let path = dir.join("gantry");
+        let path = dir.join(name);
         if path.is_file() {
             return Ok(path);
         }
     }
-    bail!("no `gantry` beside {}: run `cargo build -p gantry` first", me.display())
+    bail!("no `{name}` beside {}: run `cargo build --workspace --bins` first", me.display())
 }
 
 /// A program of the unpacked peers, by its path below [`peers`].
