@@ -24,8 +24,17 @@ pub enum DigestError {
 impl Digest {
     /// The digest whose SHA-256 sum is `sum`.
     pub fn sha256(sum: [u8; 32]) -> Self {
-        let mut s = String::with_capacity(71);
-        s.push_str("sha256:");
+        Self::from_sum("sha256:", &sum)
+    }
+
+    /// The digest whose SHA-512 sum is `sum`.
+    pub fn sha512(sum: [u8; 64]) -> Self {
+        Self::from_sum("sha512:", &sum)
+    }
+
+    fn from_sum(prefix: &str, sum: &[u8]) -> Self {
+        let mut s = String::with_capacity(prefix.len() + 2 * sum.len());
+        s.push_str(prefix);
         for b in sum {
             use fmt::Write;
             let _ = write!(s, "{b:02x}");
