@@ -58,10 +58,7 @@ fn empty(fd: OwnedFd, top: BorrowedFd<'_>, depth: usize, pending: &mut Vec<CStri
             }
         }
         if depth >= MAX_DEPTH {
-            *moved += 1;
-            let aside = aside_name(*moved);
-            renameat(&fd, name, top, &aside)?;
-            pending.push(aside);
+            pending.push(move_aside(&fd, name, top, moved)?);
             continue;
         }
         empty(open_dir(&fd, name)?, top, depth + 1, pending, moved)?;
@@ -70,9 +67,18 @@ fn empty(fd: OwnedFd, top: BorrowedFd<'_>, depth: usize, pending: &mut Vec<CStri
     Ok(())
 }
 
-fn aside_name(n: u64) -> CString {
-    let name = format!(".gantry-reap-{}-{n}", std::process::id());
-    CString::new(name).unwrap_or_default()
+fn move_aside(dir: &OwnedFd, name: &CStr, top: BorrowedFd<'_>, moved: &mut u64) -> Result<CString> {
+    loop {
+        *moved += 1;
+        let aside = format!(".gantry-reap-{}-{moved}", std::process::id());
+        let aside = CString::new(aside).map_err(|_| Errno::INVAL)?;
+        match renameat(dir, name, top, &aside) {
+            Ok(()) => return Ok(aside),
+            // Left by a removal that a crash cut off.
+            Err(Errno::EXIST | Errno::NOTEMPTY) => {}
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 #[cfg(test)]
