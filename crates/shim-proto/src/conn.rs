@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::MemfdFlags;
+use rustix::fs::{MemfdFlags, Mode};
 use rustix::io::{Errno, FdFlags};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -92,6 +92,44 @@ impl Conn {
         let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         crate::address::with(path, |address: &SocketAddrUnix| rustix::net::connect(&fd, address))?;
         Ok(Self { fd })
+    }
+
+    /// Listens on a path, mode 0600, non-blocking; an old socket there is replaced. [`Self::accept`] takes the callers.
+    ///
+    /// # Errors
+    /// socket(2), bind(2), listen(2).
+    pub fn listen(path: &Path) -> io::Result<OwnedFd> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        match rustix::fs::unlink(path) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        // Linux makes the socket file with the mode of the socket's own inode.
+        rustix::fs::fchmod(&fd, Mode::from_raw_mode(0o600))?;
+        crate::address::with(path, |address: &SocketAddrUnix| rustix::net::bind(&fd, address))?;
+        rustix::net::listen(&fd, 16)?;
+        Ok(fd)
+    }
+
+    /// Takes one caller from a listening socket; `None` when there is none. Callers other than root and the process' own
+    /// user are turned away.
+    ///
+    /// # Errors
+    /// accept(2).
+    pub fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<Self>> {
+        loop {
+            let fd = match rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(fd) => fd,
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(Errno::INTR | Errno::CONNABORTED) => continue,
+                Err(errno) => return Err(errno.into()),
+            };
+            let peer = rustix::net::sockopt::socket_peercred(&fd)?;
+            if peer.uid.is_root() || peer.uid == rustix::process::geteuid() {
+                return Ok(Some(Self { fd }));
+            }
+        }
     }
 
     /// Switches between blocking (as after [`Self::connect`]) and non-blocking.
@@ -236,6 +274,25 @@ mod tests {
         drop(a);
         assert!(b.recv::<u32>().unwrap().is_none());
         assert!(matches!(b.send(&7, &[]), Err(ConnError::Closed)));
+    }
+
+    #[test]
+    fn listening() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["short".to_owned(), "l".repeat(200)] {
+            let path = dir.path().join(name);
+            assert!(Conn::connect(&path).is_err());
+            let listener = Conn::listen(&path).unwrap();
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            assert!(Conn::accept(listener.as_fd()).unwrap().is_none());
+            let caller = Conn::connect(&path).unwrap();
+            let taken = Conn::accept(listener.as_fd()).unwrap().unwrap();
+            caller.send(&1, &[]).unwrap();
+            assert_eq!(taken.recv::<u32>().unwrap().unwrap().0, 1);
+            drop(listener);
+            assert!(Conn::listen(&path).is_ok());
+        }
     }
 
     #[test]

@@ -22,16 +22,16 @@ pub struct StartError {
 
 impl StartError {
     /// The exit code Docker gives a container whose process could not be started: 127 when the program (or anything on
-    /// the way) does not exist, 126 when it cannot be executed, 128 otherwise.
+    /// the way) does not exist, 126 when it cannot be executed or something on the way is no directory (Docker appends a
+    /// hint to the text then), 128 otherwise.
     #[must_use]
     pub fn exit_code(&self) -> i32 {
         const ENOENT: i32 = 2;
         const EACCES: i32 = 13;
         const ENOTDIR: i32 = 20;
         match self.errno {
-            ENOENT | ENOTDIR => 127,
-            EACCES => 126,
-            _ if self.step == Step::Program => 126,
+            ENOENT => 127,
+            EACCES | ENOTDIR => 126,
             _ => 128,
         }
     }

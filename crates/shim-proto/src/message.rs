@@ -239,6 +239,8 @@ pub enum Event {
     ExecExit(ExecExit),
     /// The kernel killed a process of the container for want of memory.
     Oom,
+    /// The log was rotated: time to compress rotated files, if that is wanted.
+    LogRotated,
 }
 
 /// How an exec session ended.

@@ -1,6 +1,5 @@
 //! What a shim is told once, when it is launched.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Read as _, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -38,9 +37,6 @@ pub struct ShimPlan {
     /// becomes process 1 in front of the user's program.
     #[serde(default)]
     pub init: Option<PathBuf>,
-    /// Capabilities, as names, that the host's kernel lacks are skipped silently when true (Docker does so).
-    #[serde(default)]
-    pub lenient_caps: bool,
 }
 
 impl ShimPlan {
@@ -133,11 +129,10 @@ pub enum LogPlan {
     None,
     /// Docker's json-file.
     JsonFile(LogFile),
-    /// Docker's local.
-    Local(LogFile),
 }
 
-/// A log in files of a bounded size.
+/// A log in files of a bounded size (`logdriver::JsonFileConfig`, but for the compression of rotated files: the shim leaves that to
+/// whoever gets [`Event::LogRotated`](crate::Event::LogRotated)).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogFile {
     /// The current file; rotated ones get `.1`, `.2` … The directory exists.
@@ -148,12 +143,9 @@ pub struct LogFile {
     /// How many files are kept, the current one included (at least 1).
     #[serde(default = "one")]
     pub max_file: u32,
-    /// Whether rotated files are compressed.
+    /// The `attrs` object of every record as JSON text, if there is one.
     #[serde(default)]
-    pub compress: bool,
-    /// Attributes written with every line (`attrs` of json-file): chosen labels, environment, tag.
-    #[serde(default)]
-    pub attrs: BTreeMap<String, String>,
+    pub attrs: Option<String>,
 }
 
 fn one() -> u32 {
