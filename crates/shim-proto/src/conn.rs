@@ -281,7 +281,8 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         for name in ["short".to_owned(), "l".repeat(200)] {
-            let path = dir.path().join(name);
+            let path = dir.path().join(name).join("shim.sock");
+            std::fs::create_dir(path.parent().unwrap()).unwrap();
             assert!(Conn::connect(&path).is_err());
             let listener = Conn::listen(&path).unwrap();
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
