@@ -3,7 +3,9 @@
 #![allow(unsafe_code)]
 
 pub mod ext4;
+pub mod inherited;
 pub mod mount;
+pub mod netns;
 pub mod process;
 pub mod schedule;
 pub mod security;
