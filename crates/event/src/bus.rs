@@ -64,6 +64,11 @@ impl Bus {
         let _ = self.sender.send(event);
     }
 
+    /// How many subscribers there are.
+    pub fn listeners(&self) -> usize {
+        self.sender.receiver_count()
+    }
+
     /// Everything from now on, and what is kept since `since` (nanoseconds) if given.
     pub fn subscribe(&self, since: Option<i64>) -> Subscription {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);

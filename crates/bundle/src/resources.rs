@@ -1,0 +1,108 @@
+//! Limits of the control group.
+
+use oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources};
+use spec::HostConfig;
+
+use crate::BundleError;
+
+/// Smallest memory limit that Docker accepts, bytes.
+const MEMORY_MIN: i64 = 6 << 20;
+/// Period that CPU time is counted in when `--cpus` is given, microseconds.
+const PERIOD: u64 = 100_000;
+
+/// The limits of a new container.
+///
+/// # Errors
+/// Values that contradict each other, in Docker's words.
+pub fn resources(host: &HostConfig) -> Result<Resources, BundleError> {
+    validate(host)?;
+    Ok(Resources {
+        memory: memory(host),
+        cpu: cpu(host),
+        pids: host.pids_limit.filter(|n| *n != 0).map(|n| Pids { limit: Some(if n < 0 { -1 } else { n }) }),
+        block_io: block_io(host),
+        ..Resources::default()
+    })
+}
+
+/// The limits that a live update changes: only those that the update declares.
+///
+/// # Errors
+/// As [`resources`].
+pub fn update_resources(host: &HostConfig) -> Result<Resources, BundleError> {
+    resources(host)
+}
+
+fn validate(host: &HostConfig) -> Result<(), BundleError> {
+    if host.memory > 0 && host.memory < MEMORY_MIN {
+        return Err(BundleError::MemoryTooSmall);
+    }
+    if host.memory > 0 && host.memory_swap > 0 && host.memory_swap < host.memory {
+        return Err(BundleError::SwapTooSmall);
+    }
+    if host.memory == 0 && host.memory_swap > 0 {
+        return Err(BundleError::SwapWithoutMemory);
+    }
+    if host.memory > 0 && host.memory_reservation > 0 && host.memory < host.memory_reservation {
+        return Err(BundleError::ReservationAboveLimit);
+    }
+    if let Some(n) = host.memory_swappiness.filter(|n| *n != -1 && !(0..=100).contains(n)) {
+        return Err(BundleError::Swappiness(n));
+    }
+    if host.nano_cpus > 0 && host.cpu_period > 0 {
+        return Err(BundleError::CpuConflict("Period"));
+    }
+    if host.nano_cpus > 0 && host.cpu_quota > 0 {
+        return Err(BundleError::CpuConflict("Quota"));
+    }
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = i64::try_from(cpus).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
+    if host.nano_cpus < 0 || host.nano_cpus > most {
+        return Err(BundleError::CpuRange(cpus));
+    }
+    Ok(())
+}
+
+fn memory(host: &HostConfig) -> Option<Memory> {
+    let positive = |n: i64| (n > 0).then_some(n);
+    let swap = match (host.memory, host.memory_swap) {
+        (_, swap) if swap != 0 => Some(swap),
+        // Docker: as much swap again as memory.
+        (memory, _) if memory > 0 => Some(memory.saturating_mul(2)),
+        _ => None,
+    };
+    let swappiness = host.memory_swappiness.and_then(|n| u64::try_from(n).ok());
+    let memory = Memory {
+        limit: positive(host.memory),
+        reservation: positive(host.memory_reservation),
+        swap,
+        swappiness,
+        disable_oom_killer: host.oom_kill_disable.filter(|b| *b),
+        ..Memory::default()
+    };
+    (memory != Memory::default()).then_some(memory)
+}
+
+fn cpu(host: &HostConfig) -> Option<Cpu> {
+    let positive = |n: i64| u64::try_from(n).ok().filter(|n| *n > 0);
+    let mut cpu = Cpu {
+        shares: positive(host.cpu_shares),
+        period: positive(host.cpu_period),
+        quota: (host.cpu_quota != 0).then_some(host.cpu_quota),
+        realtime_period: positive(host.cpu_realtime_period),
+        realtime_runtime: (host.cpu_realtime_runtime != 0).then_some(host.cpu_realtime_runtime),
+        cpus: host.cpuset_cpus.clone(),
+        mems: host.cpuset_mems.clone(),
+        ..Cpu::default()
+    };
+    if host.nano_cpus > 0 {
+        cpu.period = Some(PERIOD);
+        cpu.quota = Some(host.nano_cpus / 10_000);
+    }
+    (cpu != Cpu::default()).then_some(cpu)
+}
+
+fn block_io(host: &HostConfig) -> Option<BlockIo> {
+    let io = BlockIo { weight: (host.blkio_weight > 0).then_some(host.blkio_weight), ..BlockIo::default() };
+    (io != BlockIo::default()).then_some(io)
+}
