@@ -1,0 +1,35 @@
+//! The HTTP side without any knowledge of the engine: listeners, connections, routing, hijacking, bodies, errors.
+
+mod accept;
+mod body;
+mod conn;
+mod defence;
+mod error;
+mod form;
+mod head;
+mod hijack;
+mod listen;
+mod middleware;
+mod request;
+mod respond;
+mod router;
+mod server;
+mod stream;
+mod tls;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+pub use body::{Body, BodySender};
+pub use error::{ApiError, status_of};
+pub use form::{Form, FormError};
+pub use hijack::Hijacked;
+pub use listen::{BindError, Listener, Origin, listen};
+pub use middleware::{Layer, Next};
+pub use request::{BoxFuture, Peer, Request};
+pub use respond::{Response, empty, text};
+pub use router::{Route, Router};
+pub use server::{Identity, Limits, Server};
+pub use stream::JsonLines;
+pub use tls::{TlsError, TlsFiles, server_config};

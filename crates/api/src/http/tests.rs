@@ -1,0 +1,316 @@
+//! The server against raw sockets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use api_compat::{Operation, Version};
+use hyper::{Method, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use super::{ApiError, Identity, Layer, Limits, Request, Route, Router, Server, empty, listen, text};
+
+struct State {
+    copy_ended: AtomicBool,
+}
+
+struct Daemon {
+    dir: tempfile::TempDir,
+    state: Arc<State>,
+}
+
+fn routes() -> Router<State> {
+    let other = Operation::Other;
+    Router::new(vec![
+        Route::new(Method::GET, "/_ping", other, |_| async { Ok(text(StatusCode::OK, "OK")) }),
+        Route::new(Method::POST, "/containers/{name}/attach", other, attach),
+        Route::new(Method::POST, "/exec/{name}/start", other, attach),
+        Route::new(Method::POST, "/echo/{name}", other, |mut r: Request<State>| async move {
+            let value: Option<serde_json::Value> = r.json().await?;
+            r.reply(StatusCode::CREATED, &serde_json::json!({"name": r.name, "body": value}))
+        }),
+        Route::new(Method::POST, "/new", other, |_| async { Ok(empty(StatusCode::OK)) }).since(Version::new(1, 30)),
+    ])
+}
+
+/// `nosuch` fails; all others get a stream that sends back in capitals and adds `end` after the end of input.
+async fn attach(mut request: Request<State>) -> Result<super::Response, ApiError> {
+    if request.name == "nosuch" {
+        return Err(ApiError::not_found("No such container: nosuch"));
+    }
+    let _: Option<serde_json::Value> = request.json().await?;
+    let (ours, theirs) = tokio::io::duplex(64);
+    tokio::spawn(async move {
+        let (mut from, mut to) = tokio::io::split(theirs);
+        let mut buffer = [0; 64];
+        loop {
+            match from.read(&mut buffer).await {
+                Ok(0) | Err(_) => break,
+                Ok(n) => to.write_all(&buffer[..n].to_ascii_uppercase()).await.expect("writes"),
+            }
+        }
+        // An end that nobody reads any more is no failure.
+        let _ = to.write_all(b"end").await;
+    });
+    let state = request.state.clone();
+    request.hijack(api_types::MEDIA_TYPE_RAW_STREAM, |mut hijacked| async move {
+        let mut ours = ours;
+        let gone = hijacked.watch().expect("can be watched");
+        tokio::select! {
+            // How it ended is seen by the client.
+            _ = tokio::io::copy_bidirectional(&mut hijacked, &mut ours) => hijacked.close().await,
+            () = gone => {}
+        }
+        state.copy_ended.store(true, Ordering::SeqCst);
+    })
+}
+
+impl Daemon {
+    fn start(limits: Limits, layers: Vec<Layer<State>>) -> Self {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let host = format!("unix://{}/s", dir.path().display());
+        let listeners = listen(&host, "", None, 0).expect("binds");
+        let identity = Identity {
+            version: "29.0.0".into(),
+            experimental: false,
+            min_api: Version::OLDEST,
+            host_names: Vec::new(),
+        };
+        let state = Arc::new(State { copy_ended: AtomicBool::new(false) });
+        let server = Server::new(state.clone(), routes(), layers, identity, limits);
+        tokio::spawn(async move {
+            for listener in listeners {
+                server.serve(listener).await.expect("serves");
+            }
+        });
+        Self { dir, state }
+    }
+
+    fn plain() -> Self {
+        Self::start(Limits::default(), Vec::new())
+    }
+
+    async fn connect(&self) -> UnixStream {
+        UnixStream::connect(self.dir.path().join("s")).await.expect("connects")
+    }
+
+    /// Sends this and gives all that comes back until the server closes.
+    async fn talk(&self, bytes: &str) -> String {
+        let mut socket = self.connect().await;
+        socket.write_all(bytes.as_bytes()).await.expect("writes");
+        read_all(&mut socket).await
+    }
+}
+
+async fn read_all(socket: &mut UnixStream) -> String {
+    let mut all = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut all)).await;
+    read.expect("in time").expect("reads");
+    String::from_utf8(all).expect("text")
+}
+
+async fn read_head(socket: &mut UnixStream) -> String {
+    let mut all = Vec::new();
+    while !all.ends_with(b"\r\n\r\n") {
+        all.push(socket.read_u8().await.expect("reads"));
+    }
+    String::from_utf8(all).expect("text")
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+}
+
+#[tokio::test]
+async fn versions_are_negotiated_in_dockers_words() {
+    let daemon = Daemon::plain();
+    let ok = daemon.talk(&get("/_ping")).await;
+    assert!(ok.starts_with("HTTP/1.1 200 OK\r\n") && ok.ends_with("\r\n\r\nOK"), "{ok}");
+    for header in ["api-version: 1.56", "docker-experimental: false", "ostype: linux", "server: Docker/29.0.0 (linux)"]
+    {
+        assert!(ok.contains(header), "{header} in {ok}");
+    }
+    assert!(daemon.talk(&get("/v1.24/_ping")).await.ends_with("\r\n\r\nOK"));
+    let old = daemon.talk(&get("/v1.10/_ping")).await;
+    assert!(old.starts_with("HTTP/1.1 400 ") && old.contains("text/plain"), "{old}");
+    let want = "client version 1.10 is too old. Minimum supported API version is 1.24, please upgrade your client to a \
+                newer version\n";
+    assert!(old.ends_with(want), "{old}");
+    let new = daemon.talk(&get("/v1.99/_ping")).await;
+    let want = "{\"message\":\"client version 1.99 is too new. Maximum supported API version is 1.56\"}\n";
+    assert!(new.starts_with("HTTP/1.1 400 ") && new.ends_with(want), "{new}");
+    let none = daemon.talk(&get("/nosuch")).await;
+    assert!(none.starts_with("HTTP/1.1 404 ") && none.ends_with("{\"message\":\"page not found\"}\n"), "{none}");
+    let since = daemon.talk("POST /v1.24/new HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n").await;
+    assert!(since.ends_with("{\"message\":\"POST /new requires minimum API version 1.30\"}\n"), "{since}");
+    let moved = daemon.talk(&get("//_ping?a=b")).await;
+    assert!(moved.starts_with("HTTP/1.1 301 ") && moved.contains("location: /_ping?a=b"), "{moved}");
+}
+
+#[tokio::test]
+async fn bodies_must_be_json_and_say_so() {
+    let daemon = Daemon::plain();
+    let post = |headers: &str, body: &str| {
+        let length = body.len();
+        format!(
+            "POST /echo/a/b HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        )
+    };
+    let json = "Content-Type: application/json; charset=utf-8\r\n";
+    let ok = daemon.talk(&post(json, "{\"x\":1}")).await;
+    assert!(
+        ok.starts_with("HTTP/1.1 201 ") && ok.ends_with("{\"body\":{\"x\":1},\"name\":\"a/b\"}\n")
+            || ok.ends_with("{\"name\":\"a/b\",\"body\":{\"x\":1}}\n"),
+        "{ok}"
+    );
+    assert!(daemon.talk(&post("", "")).await.contains("\"body\":null"));
+    let wrong = daemon.talk(&post("Content-Type: text/plain\r\n", "{}")).await;
+    let want = "unsupported Content-Type header (text/plain): must be 'application/json'";
+    assert!(wrong.starts_with("HTTP/1.1 400 ") && wrong.contains(want), "{wrong}");
+    assert!(daemon.talk(&post(json, "{")).await.contains("invalid JSON: unexpected EOF"));
+    assert!(daemon.talk(&post(json, "{} {}")).await.contains("unexpected content after JSON"));
+    assert!(daemon.talk(&post(json, " ")).await.contains("got EOF while reading request body"));
+}
+
+#[tokio::test]
+async fn connections_are_handed_over_with_half_close() {
+    let daemon = Daemon::plain();
+    let mut socket = daemon.connect().await;
+    let body = "{\"Detach\":false}";
+    let request = format!(
+        "POST /v1.40/exec/x/start HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}early ",
+        body.len()
+    );
+    socket.write_all(request.as_bytes()).await.expect("writes");
+    let head = read_head(&mut socket).await;
+    assert!(head.starts_with("HTTP/1.1 101 UPGRADED\r\n"), "{head}");
+    assert!(head.contains("content-type: application/vnd.docker.raw-stream"), "{head}");
+    socket.write_all(b"late").await.expect("writes");
+    socket.shutdown().await.expect("half-closes");
+    assert_eq!(read_all(&mut socket).await, "EARLY LATEend");
+}
+
+#[tokio::test]
+async fn clients_that_never_say_upgrade_get_a_plain_stream() {
+    let daemon = Daemon::plain();
+    let request = "POST /v1.24/containers/x/attach?stream=1 HTTP/1.1\r\nHost: d\r\n\r\nhello";
+    // The end of input comes with the request.
+    let mut socket = daemon.connect().await;
+    socket.write_all(request.as_bytes()).await.expect("writes");
+    socket.shutdown().await.expect("half-closes");
+    let want = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\nHELLOend";
+    assert_eq!(read_all(&mut socket).await, want);
+    // On a connection that served other requests before.
+    let mut socket = daemon.connect().await;
+    for _ in 0..2 {
+        let first = "POST /echo/a HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+        socket.write_all(first.as_bytes()).await.expect("writes");
+        let head = read_head(&mut socket).await;
+        assert!(head.starts_with("HTTP/1.1 201 "), "{head}");
+        while socket.read_u8().await.expect("reads") != b'\n' {}
+    }
+    socket.write_all(request.as_bytes()).await.expect("writes");
+    socket.shutdown().await.expect("half-closes");
+    assert_eq!(read_all(&mut socket).await, want);
+}
+
+#[tokio::test]
+async fn a_failed_hijack_is_an_answer_and_the_end() {
+    let daemon = Daemon::plain();
+    for upgrade in ["", "Connection: Upgrade\r\nUpgrade: tcp\r\n"] {
+        let request = format!("POST /containers/nosuch/attach HTTP/1.1\r\nHost: d\r\n{upgrade}\r\n");
+        let got = daemon.talk(&request).await;
+        assert!(got.starts_with("HTTP/1.1 404 Not Found\r\n") && got.contains("No such container: nosuch"), "{got}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_ends_the_copy() {
+    let daemon = Daemon::plain();
+    let mut socket = daemon.connect().await;
+    let request = "POST /containers/x/attach HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+    socket.write_all(request.as_bytes()).await.expect("writes");
+    read_head(&mut socket).await;
+    drop(socket);
+    for _ in 0..100 {
+        if daemon.state.copy_ended.load(Ordering::SeqCst) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the copy goes on");
+}
+
+#[tokio::test]
+async fn slow_heads_and_huge_heads_are_cut_off() {
+    let limits = Limits { head_timeout: Duration::from_millis(200), ..Limits::default() };
+    let daemon = Daemon::start(limits, Vec::new());
+    assert_eq!(daemon.talk("").await, "");
+    assert_eq!(daemon.talk("GET /_ping HTTP/1.1\r\nA: ").await, "");
+    let huge = format!("GET /_ping HTTP/1.1\r\nHost: d\r\nA: {}\r\n\r\n", "x".repeat(1 << 20));
+    let mut socket = daemon.connect().await;
+    // The server may close before all is written.
+    let _ = socket.write_all(huge.as_bytes()).await;
+    let mut got = Vec::new();
+    let _ = socket.read_to_end(&mut got).await;
+    assert!(got.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&got));
+    let many = format!("GET /_ping HTTP/1.1\r\nHost: d\r\n{}\r\n", "A: b\r\n".repeat(10_000));
+    let mut socket = daemon.connect().await;
+    let _ = socket.write_all(many.as_bytes()).await;
+    let mut got = Vec::new();
+    let _ = socket.read_to_end(&mut got).await;
+    assert!(got.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&got));
+    assert!(daemon.talk(&get("/_ping")).await.ends_with("OK"));
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so() {
+    let daemon = Daemon::start(Limits { connections: 1, ..Limits::default() }, Vec::new());
+    let mut first = daemon.connect().await;
+    first.write_all(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n").await.expect("writes");
+    read_head(&mut first).await;
+    let mut second = daemon.connect().await;
+    assert!(read_all(&mut second).await.starts_with("HTTP/1.1 503 "));
+}
+
+#[tokio::test]
+async fn http2_is_spoken_with_prior_knowledge_on_the_same_socket() {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let daemon = Daemon::plain();
+    let io = TokioIo::new(daemon.connect().await);
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.expect("shakes hands");
+    tokio::spawn(connection);
+    for path in ["/_ping", "/v1.44/_ping"] {
+        let request = hyper::Request::get(format!("http://docker{path}")).body(super::Body::Empty).expect("request");
+        let response = client.send_request(request).await.expect("answers");
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn layers_wrap_every_route_also_hijacked_ones() {
+    let deny: Layer<State> = Arc::new(|request: Request<State>, next| {
+        Box::pin(async move {
+            if next.route().contains("attach") {
+                let text = format!("authorization denied: {} {}", next.route(), request.name);
+                return Err(ApiError::new(error::ErrorKind::Forbidden, text));
+            }
+            next.run(request).await
+        })
+    });
+    let daemon = Daemon::start(Limits::default(), vec![deny]);
+    assert!(daemon.talk(&get("/_ping")).await.ends_with("OK"));
+    let got = daemon.talk("POST /containers/x/attach HTTP/1.1\r\nHost: d\r\nUpgrade: tcp\r\n\r\n").await;
+    assert!(got.starts_with("HTTP/1.1 403 "), "{got}");
+    assert!(got.contains("authorization denied: POST /containers/{name}/attach x"), "{got}");
+}
+
+#[tokio::test]
+async fn browsers_are_kept_out() {
+    let daemon = Daemon::plain();
+    let got = daemon.talk("GET /_ping HTTP/1.1\r\nHost: d\r\nOrigin: http://evil\r\nConnection: close\r\n\r\n").await;
+    assert!(got.starts_with("HTTP/1.1 403 ") && !got.to_ascii_lowercase().contains("access-control"), "{got}");
+}
