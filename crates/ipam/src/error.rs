@@ -4,7 +4,7 @@ use error::{ErrorKind, HasKind};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The wanted subnet overlaps one of another network.
-    #[error("Pool overlaps with other one on this address space")]
+    #[error("invalid pool request: Pool overlaps with other one on this address space")]
     Overlap,
     /// All default pools are used up.
     #[error("all predefined address pools have been fully subnetted")]
