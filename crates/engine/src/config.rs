@@ -1,0 +1,55 @@
+use std::path::PathBuf;
+
+/// How the engine is set up. Made by the daemon from flags and `daemon.json`.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where everything that must survive a reboot lies (`/var/lib/gantry`).
+    pub data_root: PathBuf,
+    /// Where everything that a reboot clears lies (`/run/gantry`).
+    pub exec_root: PathBuf,
+    /// The `gantry-shim` program, laid down by the daemon.
+    pub shim: PathBuf,
+    /// Network set-up; `data_root` and `exec_root` inside are the engine's.
+    pub network: network::Config,
+    /// Registries.
+    pub registry: Registry,
+    /// Labels of this daemon (`--label`).
+    pub labels: Vec<String>,
+    /// `--init`: run an init of ours in every container that does not say otherwise.
+    pub init: bool,
+    /// `--live-restore`: containers run on when the daemon stops cleanly.
+    pub live_restore: bool,
+    /// `--shutdown-timeout`: seconds that containers get to stop when the daemon stops and live-restore is off.
+    pub shutdown_timeout: u64,
+    /// `--log-driver`.
+    pub log_driver: String,
+    /// `--log-opt`.
+    pub log_opts: std::collections::BTreeMap<String, String>,
+    /// `--cgroup-parent`; `/docker` if empty.
+    pub cgroup_parent: String,
+    /// `--default-shm-size` in bytes.
+    pub default_shm_size: i64,
+    /// `--default-ulimit`.
+    pub default_ulimits: Vec<spec::Ulimit>,
+    /// `--debug`.
+    pub debug: bool,
+    /// `--seccomp-profile` path, `unconfined`, or `builtin`/empty.
+    pub seccomp_profile: String,
+    /// `--no-new-privileges`.
+    pub no_new_privileges: bool,
+    /// `--max-concurrent-downloads`.
+    pub max_concurrent_downloads: usize,
+    /// Addresses of the API, for `info`.
+    pub hosts: Vec<String>,
+}
+
+/// How registries are reached.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    /// `--registry-mirror`.
+    pub mirrors: Vec<String>,
+    /// `--insecure-registry`: hosts or CIDR ranges.
+    pub insecure: Vec<String>,
+    /// Directory of per-host certificates (`/etc/docker/certs.d`).
+    pub certs_dir: PathBuf,
+}

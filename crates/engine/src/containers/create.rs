@@ -1,0 +1,292 @@
+//! Making a container: everything is checked before anything is made, and what was made is undone if a later step fails.
+
+use std::collections::BTreeMap;
+
+use container::{RestartPolicy, State};
+use id::ContainerId;
+use oci::image::{ImageConfig, Platform};
+use spec::{Config, ContainerSpec, EndpointSettings};
+
+use super::record::{CONTAINERS, ContainerRecord, ImageRecord};
+use super::{Containers, Created, mounts, names};
+use crate::{Error, files};
+
+impl Containers {
+    /// Makes a container from a declaration. Nothing runs yet.
+    ///
+    /// # Errors
+    /// No such image, name in use, a declaration that cannot be run.
+    pub async fn create(
+        &self,
+        name: Option<&str>,
+        spec: ContainerSpec,
+        platform: Option<Platform>,
+    ) -> Result<Created, Error> {
+        let name = name.filter(|n| !n.is_empty()).map(|n| names::check(n).map(str::to_owned)).transpose()?;
+        let this = self.clone();
+        self.finish(async move { this.create_now(name, spec, platform) }).await
+    }
+
+    fn create_now(
+        &self,
+        name: Option<String>,
+        mut spec: ContainerSpec,
+        platform: Option<Platform>,
+    ) -> Result<Created, Error> {
+        let shared = &self.shared;
+        if spec.config.image.is_empty() {
+            return Err(Error::Invalid("no image specified".to_owned()));
+        }
+        let image = shared.images.resolve(&spec.config.image, platform.as_ref())?;
+        if let Some(defaults) = image.document.config.as_ref() {
+            merge_image(&mut spec.config, defaults);
+        }
+        let id = ContainerId::from_bytes(files::random()?);
+        self.fill_defaults(&id, &mut spec)?;
+        self.validate(&spec)?;
+        let mounts = mounts::resolve(&spec)?;
+        let name = self.reserve_name(name, &id)?;
+        let record = ContainerRecord {
+            id: id.clone(),
+            name: name.clone(),
+            created_at: files::now(),
+            spec,
+            image: ImageRecord {
+                id: image.id.clone(),
+                manifest: image.manifest.clone(),
+                platform: image.platform.clone(),
+            },
+            state: State::default(),
+            mounts,
+        };
+        let dir = shared.container_dir(&id);
+        let made = || -> Result<image::RootfsMount, Error> {
+            mounts::make_sources(&record.spec, &record.mounts)?;
+            let rootfs = shared.images.prepare_rw(&id, &image)?;
+            files::make_dir(&dir, 0o710)?;
+            shared.meta.put(CONTAINERS, id.as_str(), &record)?;
+            Ok(rootfs)
+        };
+        let rootfs = made().inspect_err(|_| {
+            shared.containers.release(&name);
+            for undone in [shared.images.remove_rw(&id).map_err(Error::from), files::remove_tree(&dir)] {
+                if let Err(error) = undone {
+                    tracing::warn!("undoing a failed create: {error}");
+                }
+            }
+        })?;
+        shared.emit_container(&record, "create", []);
+        let (mut actor, inbox) = self.adopt(record);
+        actor.rootfs = Some(rootfs);
+        tokio::spawn(actor.serve(inbox));
+        Ok(Created { id, warnings: Vec::new() })
+    }
+
+    fn reserve_name(&self, name: Option<String>, id: &ContainerId) -> Result<String, Error> {
+        if let Some(name) = name {
+            self.shared.containers.reserve(&name, id)?;
+            return Ok(name);
+        }
+        for attempt in 0..8 {
+            let name = names::generate(attempt)?;
+            if self.shared.containers.reserve(&name, id).is_ok() {
+                return Ok(name);
+            }
+        }
+        let name = id.short().to_owned();
+        self.shared.containers.reserve(&name, id)?;
+        Ok(name)
+    }
+
+    /// What Docker writes into the declaration when the user leaves it open.
+    fn fill_defaults(&self, id: &ContainerId, spec: &mut ContainerSpec) -> Result<(), Error> {
+        let config = &self.shared.config;
+        let host = &mut spec.host;
+        if host.network_mode.is_empty() || host.network_mode == "default" {
+            "bridge".clone_into(&mut host.network_mode);
+        }
+        if let Some(other) = host.network_mode.strip_prefix("container:") {
+            let other = self.shared.containers.find(other)?;
+            host.network_mode = format!("container:{}", other.id);
+        } else if spec.config.hostname.is_empty() {
+            spec.config.hostname = match host.network_mode.as_str() {
+                "host" => host_name(),
+                _ => id.short().to_owned(),
+            };
+        }
+        if host.ipc_mode.is_empty() {
+            "private".clone_into(&mut host.ipc_mode);
+        }
+        if host.log_config.kind.is_empty() {
+            host.log_config.kind.clone_from(&config.log_driver);
+            if host.log_config.config.is_empty() {
+                host.log_config.config.clone_from(&config.log_opts);
+            }
+        }
+        if host.shm_size == 0 {
+            host.shm_size = config.default_shm_size;
+        }
+        if host.runtime.is_empty() {
+            "gantry".clone_into(&mut host.runtime);
+        }
+        if host.restart_policy.name.is_empty() {
+            "no".clone_into(&mut host.restart_policy.name);
+        }
+        self.declare_networks(spec);
+        Ok(())
+    }
+
+    /// Every container that has a network of its own declares it by its real name.
+    fn declare_networks(&self, spec: &mut ContainerSpec) {
+        let mode = spec.host.network_mode.clone();
+        if mode.starts_with("container:") {
+            return;
+        }
+        let endpoints = std::mem::take(&mut spec.networking.endpoints_config);
+        let mut named: BTreeMap<String, Option<EndpointSettings>> = BTreeMap::new();
+        for (network, settings) in endpoints {
+            let network = if network == "default" { "bridge".to_owned() } else { network };
+            let network = self.shared.networks.resolve(&network).map_or(network, |n| n.name);
+            named.insert(network, settings);
+        }
+        let main = self.shared.networks.resolve(&mode).map_or(mode, |n| n.name);
+        let main = named.entry(main).or_default().get_or_insert_default();
+        if !spec.config.mac_address.is_empty() && main.mac_address.is_empty() {
+            main.mac_address.clone_from(&spec.config.mac_address);
+        }
+        spec.networking.endpoints_config = named;
+    }
+
+    fn validate(&self, spec: &ContainerSpec) -> Result<(), Error> {
+        let host = &spec.host;
+        let policy = RestartPolicy::parse(&host.restart_policy)?;
+        if host.auto_remove && policy != RestartPolicy::No {
+            return Err(Error::Invalid("can't create 'AutoRemove' container with restart policy".to_owned()));
+        }
+        let no_command = spec.config.entrypoint.iter().flatten().chain(spec.config.cmd.iter().flatten()).next();
+        if no_command.is_none_or(String::is_empty) {
+            return Err(Error::Invalid("no command specified".to_owned()));
+        }
+        if !spec.config.stop_signal.is_empty() {
+            super::parse_signal(&spec.config.stop_signal)?;
+        }
+        let opts: logdriver::LogOpts = host.log_config.config.clone();
+        logdriver::validate_opts(&host.log_config.kind, &opts)?;
+        if !matches!(host.runtime.as_str(), "gantry" | "runc" | "io.containerd.runc.v2") {
+            return Err(Error::Invalid(format!("unknown or invalid runtime name: {}", host.runtime)));
+        }
+        let dir = &spec.config.working_dir;
+        if !dir.is_empty() && !dir.starts_with('/') {
+            return Err(Error::Invalid(format!(
+                "the working directory '{dir}' is invalid, it needs to be an absolute path"
+            )));
+        }
+        for env in spec.config.env.iter().flatten() {
+            if env.is_empty() || env.starts_with('=') {
+                return Err(Error::Invalid(format!("invalid environment variable: {env}")));
+            }
+        }
+        network::PortSpec::from_bindings(&host.port_bindings, std::iter::empty::<&str>(), false)?;
+        if host.network_mode == "host" || host.network_mode.starts_with("container:") {
+            self.validate_shared_network(spec)?;
+        }
+        Ok(())
+    }
+
+    fn validate_shared_network(&self, spec: &ContainerSpec) -> Result<(), Error> {
+        let host = &spec.host;
+        let container = host.network_mode.starts_with("container:");
+        if container && !spec.config.hostname.is_empty() {
+            return Err(Error::Invalid("conflicting options: hostname and the network mode".to_owned()));
+        }
+        if container && (!host.port_bindings.is_empty() || host.publish_all_ports) {
+            return Err(Error::Invalid(
+                "conflicting options: port publishing and the container type network mode".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Fills what the user left open with the image's defaults (moby `daemon/commit.go: merge`).
+fn merge_image(user: &mut Config, image: &ImageConfig) {
+    if user.user.is_empty() {
+        user.user.clone_from(&image.user);
+    }
+    for port in image.exposed_ports.keys() {
+        user.exposed_ports.get_or_insert_default().entry(port.clone()).or_default();
+    }
+    let env = user.env.get_or_insert_default();
+    for default in &image.env {
+        let key = default.split('=').next().unwrap_or_default();
+        if !env.iter().any(|e| e.split('=').next() == Some(key)) {
+            env.push(default.clone());
+        }
+    }
+    let labels = user.labels.get_or_insert_default();
+    for (key, value) in &image.labels {
+        labels.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+    match user.entrypoint.take() {
+        // An explicit entrypoint (even `[""]`, which means "none") drops the image's command.
+        Some(words) if words.len() == 1 && words[0].is_empty() => {}
+        Some(words) if !words.is_empty() => user.entrypoint = Some(words),
+        _ => {
+            if user.cmd.as_ref().is_none_or(Vec::is_empty) && !image.cmd.is_empty() {
+                user.cmd = Some(image.cmd.clone());
+            }
+            user.entrypoint = (!image.entrypoint.is_empty()).then(|| image.entrypoint.clone());
+        }
+    }
+    if user.working_dir.is_empty() {
+        user.working_dir.clone_from(&image.working_dir);
+    }
+    for path in image.volumes.keys() {
+        user.volumes.get_or_insert_default().entry(path.clone()).or_default();
+    }
+    if user.stop_signal.is_empty() {
+        user.stop_signal = image.stop_signal.clone().unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(words: &[&str]) -> Vec<String> {
+        words.iter().map(|s| (*s).to_owned()).collect()
+    }
+
+    fn words(words: &[&str]) -> Option<Vec<String>> {
+        Some(list(words))
+    }
+
+    #[test]
+    fn the_image_fills_what_the_user_left_open() {
+        let image = ImageConfig {
+            cmd: list(&["sh"]),
+            entrypoint: list(&["/entry"]),
+            env: list(&["PATH=/bin", "A=image"]),
+            ..Default::default()
+        };
+        let mut user = Config { env: words(&["A=user"]), ..Config::default() };
+        merge_image(&mut user, &image);
+        assert_eq!(user.env, words(&["A=user", "PATH=/bin"]));
+        assert_eq!((user.entrypoint, user.cmd), (words(&["/entry"]), words(&["sh"])));
+    }
+
+    #[test]
+    fn an_explicit_entrypoint_drops_the_images_command() {
+        let image = ImageConfig { cmd: list(&["sh"]), entrypoint: list(&["/entry"]), ..Default::default() };
+        let mut user = Config { entrypoint: words(&["/mine"]), ..Config::default() };
+        merge_image(&mut user, &image);
+        assert_eq!((user.entrypoint, user.cmd), (words(&["/mine"]), None));
+        let mut user = Config { entrypoint: words(&[""]), cmd: words(&["x"]), ..Config::default() };
+        merge_image(&mut user, &image);
+        assert_eq!((user.entrypoint, user.cmd), (None, words(&["x"])));
+    }
+}

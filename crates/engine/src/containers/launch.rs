@@ -1,0 +1,409 @@
+//! Starting a run and cleaning up after it.
+
+use ::error::ErrorKind;
+use bundle::{BundleInput, ExecInput, HostFacts, Joins, NetworkFiles};
+use container::Input;
+use shim_proto::{CgroupPlan, Conn, Hello, LogFile, LogPlan, Reply, Request, Rootfs, ShimPlan, Size, StdioPlan};
+
+use super::actor::{Actor, Msg};
+use super::{ContainerRecord, ExecCreate};
+use crate::engine::Shared;
+use crate::shim::ShimClient;
+use crate::{Error, files};
+
+impl Actor {
+    /// Carries out `Command::Launch`. The error, if any, is left in `start_error` for whoever asked.
+    pub(super) async fn launch(&mut self) -> Input {
+        self.run += 1;
+        match self.try_launch().await {
+            Ok((pid, at)) => Input::Started { pid, at },
+            Err(error) => {
+                let code = match &error {
+                    Error::StartFailed { code, .. } => *code,
+                    _ => 128,
+                };
+                self.pending_attach.clear();
+                let text = error.to_string();
+                tracing::debug!("container {}: start failed: {text}", self.record.id.short());
+                self.start_error = Some(error);
+                Input::StartFailed { code, error: text, at: files::now() }
+            }
+        }
+    }
+
+    async fn try_launch(&mut self) -> Result<(i32, i64), Error> {
+        let rootfs = match self.rootfs.clone() {
+            Some(rootfs) => rootfs,
+            None => {
+                let image =
+                    self.shared.images.resolve(self.record.image.id.as_str(), Some(&self.record.image.platform))?;
+                let rootfs = self.shared.images.rw_mount(&self.record.id, Some(&image))?;
+                self.rootfs = Some(rootfs.clone());
+                rootfs
+            }
+        };
+        self.check_binds()?;
+        let sandbox = self.shared.networks.sandbox_create(self.sandbox_spec()?).await?;
+        let network_files = self.write_network_files(&sandbox)?;
+        let joins = self.joins(&sandbox)?;
+        self.sandbox = Some(sandbox);
+        let plan = self.plan(&rootfs, network_files, joins)?;
+        let (_, conn) = self.shared.launcher.launch(&plan).await?;
+        let (client, _) = self.shim_client(conn).await?;
+        self.shim = Some(client.clone());
+        self.serve_pending_attach().await?;
+        match client.request(Request::Start).await?.0 {
+            Reply::Started { pid, started_at } => Ok((pid, started_at)),
+            Reply::NotStarted(error) => {
+                let code = error.exit_code();
+                let kind = if matches!(code, 126 | 127) { ErrorKind::InvalidParameter } else { ErrorKind::System };
+                let message = format!(
+                    "failed to create task for container: failed to create shim task: OCI runtime create failed: {}",
+                    error.message
+                );
+                Err(Error::StartFailed { message, code, kind })
+            }
+            Reply::Error(fault) => Err(fault.into()),
+            _ => Err(Error::ShimGone),
+        }
+    }
+
+    /// A client on this connection whose events come to this owner as of the current run.
+    pub(super) async fn shim_client(&self, conn: Conn) -> Result<(ShimClient, Hello), Error> {
+        let (queue, run) = (self.queue.clone(), self.run);
+        ShimClient::connect(conn, move |event| {
+            // The owner is gone only when the container is.
+            let _ = queue.send(Msg::Shim { run, event });
+        })
+        .await
+    }
+
+    /// Sources of binds that were there at creation may be gone.
+    fn check_binds(&self) -> Result<(), Error> {
+        super::mounts::make_sources(&self.record.spec, &self.record.mounts)?;
+        let missing = self.record.mounts.iter().find(|m| m.kind == "bind" && !std::path::Path::new(&m.source).exists());
+        match missing {
+            Some(m) => Err(Error::Invalid(format!(
+                "invalid mount config for type \"bind\": bind source path does not exist: {}",
+                m.source
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn sandbox_spec(&self) -> Result<network::SandboxSpec, Error> {
+        let record = &self.record;
+        let (config, host) = (&record.spec.config, &record.spec.host);
+        let mode = match host.network_mode.as_str() {
+            "host" => network::SandboxMode::Host,
+            mode => match mode.strip_prefix("container:") {
+                Some(other) => {
+                    let other = self.shared.containers.find(other)?;
+                    if !other.view().state.is_alive() {
+                        return Err(Error::Conflict(format!(
+                            "cannot join network namespace of a non running container: {}",
+                            other.id
+                        )));
+                    }
+                    network::SandboxMode::Container(other.id.clone())
+                }
+                None => network::SandboxMode::Private,
+            },
+        };
+        let private = matches!(mode, network::SandboxMode::Private);
+        let mut endpoints = Vec::new();
+        for (name, settings) in record.spec.networking.endpoints_config.iter().filter(|_| private) {
+            let settings = settings.clone().unwrap_or_default();
+            endpoints.push(network::EndpointSpec::from_settings(name, &settings)?);
+        }
+        let exposed = config.exposed_ports.iter().flatten().map(|(port, _)| port);
+        let ports = if private {
+            network::PortSpec::from_bindings(&host.port_bindings, exposed, host.publish_all_ports)?
+        } else {
+            Vec::new()
+        };
+        let mut servers = Vec::new();
+        for server in host.dns.iter().flatten() {
+            servers.push(server.parse().map_err(|_| Error::Invalid(format!("{server} is not an ip address")))?);
+        }
+        Ok(network::SandboxSpec {
+            container_id: record.id.clone(),
+            name: record.name.clone(),
+            hostname: config.hostname.clone(),
+            domainname: config.domainname.clone(),
+            mode,
+            endpoints,
+            ports,
+            extra_hosts: host.extra_hosts.clone().unwrap_or_default(),
+            dns: network::DnsSpec {
+                servers,
+                search: host.dns_search.clone().unwrap_or_default(),
+                options: host.dns_options.clone().unwrap_or_default(),
+            },
+            links: Vec::new(),
+        })
+    }
+
+    fn write_network_files(&self, sandbox: &network::Sandbox) -> Result<NetworkFiles, Error> {
+        let dir = self.shared.container_dir(&self.record.id);
+        if let Some(other) = self.record.spec.host.network_mode.strip_prefix("container:") {
+            // One network, one set of files.
+            let other = self.shared.containers.find(other)?;
+            let dir = self.shared.container_dir(&other.id);
+            let file = |name: &str| Some(dir.join(name)).filter(|p| p.exists());
+            return Ok(NetworkFiles {
+                hosts: file("hosts"),
+                hostname: file("hostname"),
+                resolv_conf: file("resolv.conf"),
+            });
+        }
+        let hostname = format!("{}\n", self.record.spec.config.hostname);
+        for (name, contents) in
+            [("hosts", &sandbox.hosts), ("hostname", &hostname), ("resolv.conf", &sandbox.resolv_conf)]
+        {
+            files::write(&dir.join(name), contents.as_bytes(), 0o644)?;
+        }
+        Ok(NetworkFiles {
+            hosts: Some(dir.join("hosts")),
+            hostname: Some(dir.join("hostname")),
+            resolv_conf: Some(dir.join("resolv.conf")),
+        })
+    }
+
+    fn joins(&self, sandbox: &network::Sandbox) -> Result<Joins, Error> {
+        let host = &self.record.spec.host;
+        let namespace = |mode: &str, kind: &str| -> Result<Option<std::path::PathBuf>, Error> {
+            let Some(other) = mode.strip_prefix("container:") else { return Ok(None) };
+            let other = self.shared.containers.find(other)?;
+            let view = other.view();
+            if !view.state.is_alive() {
+                return Err(Error::Conflict(format!("cannot join {kind} of a non running container: {}", view.id)));
+            }
+            Ok(Some(format!("/proc/{}/ns/{kind}", view.state.pid).into()))
+        };
+        Ok(Joins {
+            network: sandbox.netns_path.clone(),
+            ipc: namespace(&host.ipc_mode, "ipc")?,
+            pid: namespace(&host.pid_mode, "pid")?,
+        })
+    }
+
+    fn plan(&self, rootfs: &image::RootfsMount, files: NetworkFiles, joins: Joins) -> Result<ShimPlan, Error> {
+        let (shared, record) = (&self.shared, &self.record);
+        let (config, host) = (&record.spec.config, &record.spec.host);
+        let accounts = shared.accounts.of_rootfs(record.image.manifest.digest.parse().ok().as_ref(), rootfs)?;
+        let identity = accounts.resolve(&config.user, host.group_add.as_deref().unwrap_or_default())?;
+        let cgroup_path = shared.cgroup_path(record);
+        let mounts: Vec<bundle::Mount> = record.mounts.iter().map(bind).collect();
+        let devices = super::devices::resolve(host)?;
+        let spec = bundle::build(&BundleInput {
+            spec: &record.spec,
+            mounts: &mounts,
+            files,
+            joins,
+            identity,
+            seccomp: crate::filter::choose(&shared.config, host)?,
+            cgroup_path: &cgroup_path,
+            host: &shared.host,
+            defaults: &shared.defaults,
+            devices,
+        })?;
+        let [rows, cols] = host.console_size.map(|n| u16::try_from(n).unwrap_or(u16::MAX));
+        Ok(ShimPlan {
+            id: record.id.to_string(),
+            run_dir: shared.run_dir(&record.id),
+            exit_file: shared.container_dir(&record.id).join("exit.json"),
+            spec,
+            rootfs: Rootfs::Overlay {
+                lower: rootfs.lower.clone(),
+                upper: rootfs.upper.clone(),
+                work: rootfs.work.clone(),
+                volatile: host.auto_remove,
+            },
+            netns: None,
+            stdio: StdioPlan {
+                tty: config.tty,
+                open_stdin: config.open_stdin,
+                stdin_once: config.stdin_once,
+                console_size: (rows > 0 && cols > 0).then_some(Size { rows, cols }),
+            },
+            log: log_plan(shared, record)?,
+            cgroup: CgroupPlan { path: cgroup_path },
+            init: shared.defaults.wants_init(host).then(|| shared.config.shim.clone()),
+        })
+    }
+
+    /// The process of an exec session.
+    pub(super) fn exec_process(
+        &self,
+        create: &ExecCreate,
+        console_size: Option<(u16, u16)>,
+    ) -> Result<oci::runtime::Process, Error> {
+        let record = &self.record;
+        let user = if create.user.is_empty() { &record.spec.config.user } else { &create.user };
+        let accounts = super::identity::of_running(record.state.pid)?;
+        let extra = record.spec.host.group_add.as_deref().unwrap_or_default();
+        let identity = accounts.resolve(user, extra)?;
+        Ok(bundle::exec_process(&ExecInput {
+            spec: &record.spec,
+            cmd: &create.cmd,
+            env: &create.env,
+            working_dir: &create.working_dir,
+            tty: create.tty,
+            privileged: create.privileged || record.spec.host.privileged,
+            console_size,
+            identity,
+            defaults: &self.shared.defaults,
+        })?)
+    }
+
+    /// Gives back what a run held. Called when it is over, also when it never got going.
+    pub(super) async fn release_run(&mut self) {
+        if let Some(shim) = self.shim.take() {
+            if let Err(error) = shim.ask(Request::Delete).await {
+                tracing::debug!("container {}: ending its monitor: {error}", self.record.id.short());
+                super::restore::clean_up_run(&self.shared, &self.record).await;
+            }
+        }
+        // News of this run that is still under way is old from now on.
+        self.run += 1;
+        self.execs.values_mut().filter(|e| e.is_live()).for_each(|e| {
+            e.running = false;
+            e.exit_code = Some(137);
+        });
+        if self.sandbox.take().is_some() {
+            self.shared.networks.sandbox_release(&self.record.id);
+        }
+        self.pending_attach.clear();
+        self.publish();
+    }
+
+    pub(super) async fn connect(
+        &mut self,
+        endpoint: network::EndpointSpec,
+        settings: spec::EndpointSettings,
+    ) -> Result<(), Error> {
+        let mode = &self.record.spec.host.network_mode;
+        if mode == "host" || mode.starts_with("container:") || mode == "none" {
+            return Err(Error::Invalid(
+                "container cannot be connected to host network or joined to multiple networks with private (none) or shared network mode".to_owned(),
+            ));
+        }
+        let name = self.shared.networks.resolve(&endpoint.network)?.name;
+        if self.record.state.is_alive() {
+            self.shared.networks.connect(&self.record.id, endpoint).await?;
+            self.sandbox = self.shared.networks.sandbox(&self.record.id);
+        }
+        self.record.spec.networking.endpoints_config.insert(name, Some(settings));
+        self.shared.meta.put(super::CONTAINERS, self.record.id.as_str(), &self.record)?;
+        self.publish();
+        Ok(())
+    }
+
+    pub(super) async fn disconnect(&mut self, network: &str, force: bool) -> Result<(), Error> {
+        let declared = self.record.spec.networking.endpoints_config.contains_key(network);
+        if !declared && !force {
+            return Err(Error::Invalid(format!("container {} is not connected to network {network}", self.record.id)));
+        }
+        if self.record.state.is_alive() {
+            self.shared.networks.disconnect(&self.record.id, network, force).await?;
+            self.sandbox = self.shared.networks.sandbox(&self.record.id);
+        }
+        self.record.spec.networking.endpoints_config.remove(network);
+        self.shared.meta.put(super::CONTAINERS, self.record.id.as_str(), &self.record)?;
+        self.publish();
+        Ok(())
+    }
+
+    /// Changes limits and the restart policy: only the fields that are set.
+    pub(super) async fn update(&mut self, new: spec::HostConfig) -> Result<(), Error> {
+        let mut host = self.record.spec.host.clone();
+        let numbers = [
+            (&mut host.cpu_shares, new.cpu_shares),
+            (&mut host.memory, new.memory),
+            (&mut host.nano_cpus, new.nano_cpus),
+            (&mut host.cpu_period, new.cpu_period),
+            (&mut host.cpu_quota, new.cpu_quota),
+            (&mut host.cpu_realtime_period, new.cpu_realtime_period),
+            (&mut host.cpu_realtime_runtime, new.cpu_realtime_runtime),
+            (&mut host.memory_reservation, new.memory_reservation),
+            (&mut host.memory_swap, new.memory_swap),
+        ];
+        for (field, value) in numbers {
+            if value != 0 {
+                *field = value;
+            }
+        }
+        for (field, value) in [(&mut host.cpuset_cpus, new.cpuset_cpus), (&mut host.cpuset_mems, new.cpuset_mems)] {
+            if !value.is_empty() {
+                *field = value;
+            }
+        }
+        host.pids_limit = new.pids_limit.or(host.pids_limit);
+        if new.blkio_weight != 0 {
+            host.blkio_weight = new.blkio_weight;
+        }
+        if !new.restart_policy.name.is_empty() {
+            let policy = container::RestartPolicy::parse(&new.restart_policy)?;
+            if host.auto_remove && policy != container::RestartPolicy::No {
+                return Err(Error::Invalid(
+                    "Restart policy cannot be updated because AutoRemove is enabled for the container".to_owned(),
+                ));
+            }
+            host.restart_policy = new.restart_policy;
+        }
+        let resources = bundle::update_resources(&host)?;
+        if let Some(shim) = self.shim.clone().filter(|_| self.record.state.is_alive()) {
+            shim.ask(Request::Update { resources: Box::new(resources) }).await?;
+        }
+        self.policy = container::RestartPolicy::parse(&host.restart_policy)?;
+        self.record.spec.host = host;
+        self.shared.meta.put(super::CONTAINERS, self.record.id.as_str(), &self.record)?;
+        self.publish();
+        self.emit("update", []);
+        Ok(())
+    }
+}
+
+fn bind(m: &super::MountPoint) -> bundle::Mount {
+    bundle::Mount {
+        source: m.source.clone().into(),
+        destination: m.destination.clone(),
+        rw: m.rw,
+        propagation: m.propagation.clone(),
+        recursive: true,
+    }
+}
+
+fn log_plan(shared: &Shared, record: &ContainerRecord) -> Result<LogPlan, Error> {
+    let declared = &record.spec.host.log_config;
+    if declared.kind == "none" {
+        return Ok(LogPlan::None);
+    }
+    let path = shared.container_dir(&record.id).join(format!("{}-json.log", record.id));
+    let empty = std::collections::BTreeMap::new();
+    let labels = record.spec.config.labels.as_ref().unwrap_or(&empty);
+    let env = record.spec.config.env.as_deref().unwrap_or_default();
+    let config = logdriver::JsonFileConfig::from_opts(path, &declared.config, labels, env, None)?;
+    Ok(LogPlan::JsonFile(LogFile {
+        path: config.path,
+        max_size: config.max_size,
+        max_file: config.max_file,
+        attrs: config.attrs,
+    }))
+}
+
+/// What the host is like, read once.
+pub(crate) fn host_facts() -> HostFacts {
+    let throttle = std::fs::read_dir("/sys/devices/system/cpu").into_iter().flatten().flatten();
+    let throttle = throttle.filter_map(|e| {
+        let dir = e.path().join("thermal_throttle");
+        dir.exists().then(|| dir.display().to_string())
+    });
+    HostFacts {
+        cgroup_v2: std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        thermal_throttle: throttle.collect(),
+        recursive_readonly: true,
+    }
+}

@@ -1,0 +1,165 @@
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use event::{Bus, Kind};
+use id::ContainerId;
+use metastore::Db;
+
+use crate::containers::{AccountCache, ContainerRecord, Registry, host_facts};
+use crate::shim::LauncherHandle;
+use crate::{Config, Containers, Error, Images, Networks, System, files};
+
+/// What all services share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) meta: Arc<Db>,
+    pub(crate) images: image::Store,
+    pub(crate) registry: registry_client::Client,
+    pub(crate) networks: network::Service,
+    pub(crate) events: Bus,
+    pub(crate) launcher: LauncherHandle,
+    pub(crate) containers: Registry,
+    pub(crate) accounts: AccountCache,
+    pub(crate) host: bundle::HostFacts,
+    pub(crate) defaults: bundle::Defaults,
+    /// Id of this daemon, made once.
+    pub(crate) id: String,
+    /// Held for as long as the daemon lives: one daemon per data-root.
+    _lock: File,
+}
+
+impl Shared {
+    /// `<data-root>/containers/<id>`.
+    pub(crate) fn container_dir(&self, id: &ContainerId) -> PathBuf {
+        self.config.data_root.join("containers").join(id.as_str())
+    }
+
+    /// `<exec-root>/shim/<id>`.
+    pub(crate) fn run_dir(&self, id: &ContainerId) -> PathBuf {
+        self.config.exec_root.join("shim").join(id.as_str())
+    }
+
+    /// The cgroup of a container, below the mount of each hierarchy.
+    pub(crate) fn cgroup_path(&self, record: &ContainerRecord) -> String {
+        let declared = &record.spec.host.cgroup_parent;
+        let parent = match (declared.is_empty(), self.config.cgroup_parent.is_empty()) {
+            (false, _) => declared.as_str(),
+            (true, false) => self.config.cgroup_parent.as_str(),
+            (true, true) => "/docker",
+        };
+        format!("/{}/{}", parent.trim_matches('/'), record.id)
+    }
+
+    /// Emits an event about a container.
+    pub(crate) fn emit_container<const N: usize>(
+        &self,
+        record: &ContainerRecord,
+        action: &str,
+        extra: [(&str, String); N],
+    ) {
+        let mut attributes: BTreeMap<String, String> = record.spec.config.labels.clone().unwrap_or_default();
+        attributes.insert("image".to_owned(), record.spec.config.image.clone());
+        attributes.insert("name".to_owned(), record.name.clone());
+        attributes.extend(extra.into_iter().map(|(k, v)| (k.to_owned(), v)));
+        self.events.emit(Kind::Container, action, record.id.as_str(), attributes);
+    }
+}
+
+/// The running engine. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Containers and exec sessions.
+    pub containers: Containers,
+    /// Images.
+    pub images: Images,
+    /// Networks.
+    pub networks: Networks,
+    /// What concerns the whole.
+    pub system: System,
+    /// The event stream.
+    pub events: Bus,
+    shared: Arc<Shared>,
+}
+
+impl Engine {
+    /// Opens the data-root, takes over what runs, sweeps what nobody owns, and starts what shall run.
+    ///
+    /// # Errors
+    /// [`Error::DataRootInUse`], and whatever keeps the stores or the network from opening.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        for (dir, mode) in [("", 0o710), ("containers", 0o710), ("tmp", 0o700)] {
+            files::make_dir(&config.data_root.join(dir), mode)?;
+        }
+        for dir in ["", "shim"] {
+            files::make_dir(&config.exec_root.join(dir), 0o711)?;
+        }
+        let lock = lock(&config)?;
+        let meta = Arc::new(Db::open(&config.data_root.join("gantry.db"))?);
+        let images = image::Store::open(
+            image::StoreConfig {
+                data_root: config.data_root.clone(),
+                max_concurrent_downloads: config.max_concurrent_downloads,
+            },
+            meta.clone(),
+        )?;
+        let registry = crate::images::client(&config.registry)?;
+        let networks = network::Service::start(config.network.clone(), meta.clone()).await?;
+        let shared = Arc::new(Shared {
+            id: crate::system::daemon_id(&meta)?,
+            launcher: LauncherHandle::new(config.shim.clone()),
+            events: Bus::default(),
+            containers: Registry::default(),
+            accounts: AccountCache::default(),
+            host: host_facts(),
+            defaults: bundle::Defaults {
+                ulimits: config.default_ulimits.clone(),
+                no_new_privileges: config.no_new_privileges,
+                init: config.init,
+            },
+            config,
+            meta,
+            images,
+            registry,
+            networks,
+            _lock: lock,
+        });
+        shared.launcher.warm().await?;
+        let containers = Containers::new(shared.clone());
+        containers.restore().await?;
+        Ok(Self {
+            containers,
+            images: Images::new(shared.clone()),
+            networks: Networks::new(shared.clone()),
+            system: System::new(shared.clone()),
+            events: shared.events.clone(),
+            shared,
+        })
+    }
+
+    /// How the engine was set up.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// Ends the engine: with live-restore the containers run on, without it they are stopped.
+    pub async fn shutdown(&self) {
+        if !self.shared.config.live_restore {
+            self.containers.stop_all().await;
+        }
+        self.shared.networks.shutdown().await;
+    }
+}
+
+fn lock(config: &Config) -> Result<File, Error> {
+    let path = config.data_root.join("gantry.lock");
+    let io = |source| Error::Io { op: "lock", path: path.clone(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::DataRootInUse(config.data_root.clone())),
+        Err(std::fs::TryLockError::Error(e)) => Err(io(e)),
+    }
+}

@@ -1,0 +1,41 @@
+//! Which system call filter a container gets.
+
+use bundle::{SeccompChoice, Security};
+use oci::runtime::Seccomp;
+use spec::HostConfig;
+
+use crate::{Config, Error};
+
+/// The filter of a declaration; `None` is unconfined.
+pub(crate) fn choose(config: &Config, host: &HostConfig) -> Result<Option<Seccomp>, Error> {
+    if host.privileged {
+        return Ok(None);
+    }
+    let security = Security::parse(host.security_opt.as_deref().unwrap_or_default())?;
+    let builtin = || default_profile(host).map(Some);
+    match security.seccomp {
+        SeccompChoice::Unconfined => Ok(None),
+        SeccompChoice::Builtin => builtin(),
+        SeccompChoice::Profile(json) => profile(&json).map(Some),
+        SeccompChoice::Default => match config.seccomp_profile.as_str() {
+            "" | "builtin" => builtin(),
+            "unconfined" => Ok(None),
+            path => {
+                let json = std::fs::read_to_string(path).map_err(|source| Error::Io {
+                    op: "read",
+                    path: path.into(),
+                    source,
+                })?;
+                profile(&json).map(Some)
+            }
+        },
+    }
+}
+
+fn profile(json: &str) -> Result<Seccomp, Error> {
+    serde_json::from_str(json).map_err(|e| bundle::BundleError::SeccompProfile(e.to_string()).into())
+}
+
+fn default_profile(_host: &HostConfig) -> Result<Seccomp, Error> {
+    Err(Error::NotImplemented("the default seccomp profile"))
+}

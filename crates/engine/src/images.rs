@@ -1,0 +1,167 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use event::Kind;
+use id::{Digest, Reference};
+use oci::image::Platform;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::engine::Shared;
+use crate::{Error, Registry};
+
+/// Images: the store's operations, with events and with the knowledge of who uses what.
+#[derive(Debug, Clone)]
+pub struct Images {
+    shared: Arc<Shared>,
+}
+
+/// Makes the registry client of this engine.
+pub(crate) fn client(config: &Registry) -> Result<registry_client::Client, Error> {
+    let config = registry_client::Config {
+        mirrors: config.mirrors.clone(),
+        insecure: config.insecure.clone(),
+        certs_dir: config.certs_dir.clone(),
+        ..registry_client::Config::default()
+    };
+    registry_client::Client::new(config).map_err(|e| image::Error::from(e).into())
+}
+
+impl image::InUse for Shared {
+    fn uses(&self) -> Vec<image::Use> {
+        self.containers
+            .all()
+            .into_iter()
+            .map(|handle| {
+                let view = handle.view();
+                image::Use {
+                    container: view.id.clone(),
+                    running: view.state.is_alive(),
+                    reference: view.spec.config.image.clone(),
+                    image: view.image_id.clone(),
+                    manifest: view.manifest.as_ref().and_then(|m| m.digest.parse().ok()),
+                }
+            })
+            .collect()
+    }
+}
+
+impl Images {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The store itself, for reads.
+    pub fn store(&self) -> &image::Store {
+        &self.shared.images
+    }
+
+    fn emit(&self, action: &str, id: &str, name: &str) {
+        let attributes = BTreeMap::from([("name".to_owned(), name.to_owned())]);
+        self.shared.events.emit(Kind::Image, action, id, attributes);
+    }
+
+    /// Pulls an image.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn pull(&self, pull: image::Pull, progress: image::ProgressSink) -> Result<image::Pulled, Error> {
+        let name = pull.reference.clone().or_latest().familiar();
+        let pulled = self.shared.images.pull(&self.shared.registry, pull, progress).await?;
+        self.emit("pull", &name, &name);
+        Ok(pulled)
+    }
+
+    /// Loads images from an archive.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn load<R>(
+        &self,
+        input: R,
+        load: image::Load,
+        progress: image::ProgressSink,
+    ) -> Result<Vec<image::Loaded>, Error>
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+    {
+        let loaded = self.shared.images.load(input, load, progress).await?;
+        for one in &loaded {
+            self.emit("load", one.id.as_str(), one.name.as_deref().unwrap_or(one.id.as_str()));
+        }
+        Ok(loaded)
+    }
+
+    /// Makes an image from a root file system archive.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn import<R>(&self, input: R, import: image::Import) -> Result<Digest, Error>
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+    {
+        let id = self.shared.images.import(input, import).await?;
+        self.emit("import", id.as_str(), id.as_str());
+        Ok(id)
+    }
+
+    /// Writes images as an archive.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn save<W>(&self, save: image::Save, output: W) -> Result<(), Error>
+    where
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        let names = save.names.clone();
+        let ids = self.shared.images.save(save, output).await?;
+        for (id, name) in ids.iter().zip(&names) {
+            self.emit("save", id.as_str(), name);
+        }
+        Ok(())
+    }
+
+    /// Gives an image one more name.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn tag(&self, reference: &str, new: &Reference) -> Result<(), Error> {
+        let id = self.shared.images.tag(reference, new)?;
+        self.emit("tag", id.as_str(), &new.familiar());
+        Ok(())
+    }
+
+    /// Removes a name or an image.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn remove(&self, reference: &str, options: image::RemoveOptions) -> Result<Vec<image::Removed>, Error> {
+        let id = self.shared.images.resolve(reference, None).map(|h| h.id.to_string()).unwrap_or_default();
+        let removed = self.shared.images.remove(reference, options, self.shared.as_ref()).await?;
+        for one in &removed {
+            match one {
+                image::Removed::Untagged(_) => self.emit("untag", &id, &id),
+                image::Removed::Deleted(digest) => self.emit("delete", digest.as_str(), digest.as_str()),
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Removes unused images.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn prune(&self, filter: &image::ListFilter) -> Result<image::PruneReport, Error> {
+        let report = self.shared.images.prune(filter, self.shared.as_ref()).await?;
+        let reclaimed = BTreeMap::from([("reclaimed".to_owned(), report.reclaimed.to_string())]);
+        self.shared.events.emit(Kind::Image, "prune", "", reclaimed);
+        Ok(report)
+    }
+
+    /// Finds an image for a platform.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn resolve(&self, reference: &str, platform: Option<&Platform>) -> Result<image::ImageHandle, Error> {
+        Ok(self.shared.images.resolve(reference, platform)?)
+    }
+}
