@@ -46,6 +46,9 @@ pub enum Error {
     /// A `--change` instruction is wrong.
     #[error("{0}")]
     InvalidChange(String),
+    /// A platform was asked for where it cannot be.
+    #[error("{0}")]
+    InvalidPlatform(String),
     /// A document is not what its descriptor says.
     #[error("invalid {what} {digest}: {why}")]
     InvalidDocument {
@@ -56,6 +59,41 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// A descriptor that is none.
+    #[error("invalid descriptor {digest}: {why}")]
+    InvalidDescriptor {
+        /// Its digest as it stands.
+        digest: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Unpacked, a layer is not what the image document says.
+    #[error("wrong diff id calculated on extraction \"{got}\"")]
+    DiffId {
+        /// What the document says.
+        want: Digest,
+        /// What came out.
+        got: Digest,
+    },
+    /// A file of an image archive could not be taken in.
+    #[error("failed to ingest \"{name}\": {source}")]
+    Ingest {
+        /// The file.
+        name: String,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// A layer could not be unpacked.
+    #[error("failed to extract layer {layer}: {source}")]
+    Extract {
+        /// The digest of its tar.
+        layer: Digest,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// Something asked for is not in the archive.
+    #[error("{0}")]
+    NotFoundIn(String),
     /// The archive given to load is no image archive.
     #[error("{0}")]
     InvalidArchive(String),
@@ -81,6 +119,9 @@ pub enum Error {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// No thread could be started.
+    #[error("failed to start a thread: {0}")]
+    Thread(#[source] std::io::Error),
     /// The caller's stream failed.
     #[error("{0}")]
     Input(#[source] std::io::Error),
@@ -96,14 +137,20 @@ fn wanted_platform(p: Option<&str>) -> String {
 impl HasKind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound(_) | Self::Ambiguous | Self::PlatformNotFound { .. } | Self::NoMatchingManifest(_) => {
+            Self::NotFound(_) | Self::NotFoundIn(_) | Self::Ambiguous | Self::PlatformNotFound { .. } | Self::NoMatchingManifest(_) => {
                 ErrorKind::NotFound
             }
-            Self::Reference(_) | Self::InvalidFilter(_) | Self::InvalidChange(_) => ErrorKind::InvalidParameter,
+            Self::Reference(_) | Self::InvalidFilter(_) | Self::InvalidPlatform(_) | Self::InvalidChange(_) => ErrorKind::InvalidParameter,
             Self::Conflict { .. } => ErrorKind::Conflict,
-            Self::InvalidDocument { .. } | Self::InvalidArchive(_) | Self::Io { .. } | Self::Input(_) => {
+            Self::InvalidDocument { .. }
+            | Self::InvalidDescriptor { .. }
+            | Self::DiffId { .. }
+            | Self::InvalidArchive(_)
+            | Self::Io { .. } | Self::Thread(_)
+            | Self::Input(_) => {
                 ErrorKind::System
             }
+            Self::Ingest { source, .. } | Self::Extract { source, .. } => source.kind(),
             Self::Archive(e) => e.kind(),
             Self::Content(e) => e.kind(),
             Self::Snapshot(e) => e.kind(),

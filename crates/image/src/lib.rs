@@ -7,17 +7,34 @@
 //! Order of every change: content durable → snapshot published → record committed; so a record never points at
 //! something that a power loss can take away.
 
+mod document;
 mod error;
 mod filter;
+mod glob;
+mod incoming;
+mod load;
+mod names;
+mod pipe;
+mod platform;
 mod progress;
+mod pull;
+mod query;
+mod record;
+mod remove;
+mod rootfs;
 mod store;
+mod sweep;
+mod types;
+mod unpack;
 mod view;
+mod walk;
 
 pub use error::{Error, Result};
-pub use filter::ListFilter;
+pub use filter::{LabelCheck, ListFilter};
 pub use progress::{Action, Progress, ProgressSink, null_sink};
-pub use store::{
-    Import, InUse, Load, Loaded, NoneInUse, Pull, Pulled, RemoveOptions, RootfsMount, Save, Store, StoreConfig, Use,
+pub use store::Store;
+pub use types::{
+    Import, InUse, Load, Loaded, NoneInUse, Pull, Pulled, RemoveOptions, RootfsMount, Save, StoreConfig, Use,
 };
 pub use view::{
     DiskUsage, HistoryItem, ImageHandle, ImageSummary, ImageView, ManifestKind, ManifestSummary, PruneReport, Removed,

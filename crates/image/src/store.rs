@@ -1,136 +1,47 @@
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
-use id::{ContainerId, Digest, Reference};
-use metastore::Db;
-use oci::image::Platform;
-use tokio::io::{AsyncRead, AsyncWrite};
+use id::Digest;
+use metastore::{Batch, Db};
+use oci::image::{Descriptor, Image as ImageDocument};
 
-use crate::{
-    DiskUsage, Error, HistoryItem, ImageHandle, ImageSummary, ImageView, ListFilter, ProgressSink, PruneReport,
-    Removed, Result,
-};
+use crate::names::Names;
+use crate::record::{MANIFESTS, ManifestRecord, NAMES, NameRecord};
+use crate::{DiskUsage, Error, Result, StoreConfig, document};
 
-/// Where and how the store works.
-#[derive(Debug, Clone)]
-pub struct StoreConfig {
-    /// The engine's data-root (absolute, free of symlinks).
-    pub data_root: PathBuf,
-    /// Layers fetched at once (`max-concurrent-downloads`, Docker's default is 3).
-    pub max_concurrent_downloads: usize,
-}
+/// How long content that no image refers to is kept for a resumed pull.
+const KEEP_UNREFERENCED: Duration = Duration::from_secs(24 * 60 * 60);
+/// Image documents kept parsed.
+const CACHED_DOCUMENTS: usize = 8;
 
 /// The image store. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Store {}
-
-/// What a container keeps in use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Use {
-    /// The container.
-    pub container: ContainerId,
-    /// Whether it runs.
-    pub running: bool,
-    /// The image reference its creator typed.
-    pub reference: String,
-    /// The image id it was made from.
-    pub image: Digest,
-    /// The platform manifest it was made from.
-    pub manifest: Option<Digest>,
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
 }
 
-/// The engine's answer to "who uses images".
-pub trait InUse: Send + Sync {
-    /// All containers, whatever their state.
-    fn uses(&self) -> Vec<Use>;
+pub(crate) struct Inner {
+    pub(crate) config: StoreConfig,
+    pub(crate) content: content::Store,
+    pub(crate) snapshots: snapshot::Store,
+    meta: Arc<Db>,
+    names: RwLock<Arc<Names>>,
+    /// Held over a whole change of names: read, commit, publish in memory.
+    change: Mutex<()>,
+    /// Content and layers that a running operation counts on.
+    pins: Mutex<HashMap<Digest, usize>>,
+    /// Read: about to use layers. Write: removing layers.
+    pub(crate) sweep: RwLock<()>,
+    documents: Mutex<Vec<(Digest, Arc<ImageDocument>)>>,
+    pub(crate) pulls: crate::pull::Jobs,
 }
 
-/// Nobody uses anything (tests).
-#[derive(Debug, Clone, Copy)]
-pub struct NoneInUse;
-
-impl InUse for NoneInUse {
-    fn uses(&self) -> Vec<Use> {
-        Vec::new()
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("data_root", &self.inner.config.data_root).finish_non_exhaustive()
     }
-}
-
-/// The directories of a container's root file system, for an overlay mount.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RootfsMount {
-    /// Read-only layers, topmost first. Never empty.
-    pub lower: Vec<PathBuf>,
-    /// The container's own layer.
-    pub upper: PathBuf,
-    /// Overlayfs' work directory.
-    pub work: PathBuf,
-}
-
-/// How to pull.
-#[derive(Debug, Clone)]
-pub struct Pull {
-    /// What (a name without tag and digest is made `:latest`).
-    pub reference: Reference,
-    /// For which platform; the host's if `None`.
-    pub platform: Option<Platform>,
-}
-
-/// What a pull brought.
-#[derive(Debug, Clone)]
-pub struct Pulled {
-    /// The image id.
-    pub id: Digest,
-    /// Whether the name points elsewhere than before.
-    pub newer: bool,
-}
-
-/// How to load.
-#[derive(Debug, Clone, Default)]
-pub struct Load {
-    /// Keep only these platforms (all if empty).
-    pub platforms: Vec<Platform>,
-}
-
-/// One image that a load brought.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loaded {
-    /// Its id.
-    pub id: Digest,
-    /// Its familiar name, if the archive names it.
-    pub name: Option<String>,
-}
-
-/// How to import a root file system as an image.
-#[derive(Debug, Clone, Default)]
-pub struct Import {
-    /// The name to give.
-    pub reference: Option<Reference>,
-    /// The platform to write down; the host's if `None`.
-    pub platform: Option<Platform>,
-    /// The history comment.
-    pub message: String,
-    /// Dockerfile instructions that change the config.
-    pub changes: Vec<String>,
-}
-
-/// How to save.
-#[derive(Debug, Clone, Default)]
-pub struct Save {
-    /// Names or ids.
-    pub names: Vec<String>,
-    /// Only these platforms (all that are here if empty).
-    pub platforms: Vec<Platform>,
-}
-
-/// How to remove.
-#[derive(Debug, Clone, Default)]
-pub struct RemoveOptions {
-    /// Also with soft conflicts.
-    pub force: bool,
-    /// Keep untagged parents (`noprune`).
-    pub no_prune: bool,
-    /// Remove only these platforms' content.
-    pub platforms: Vec<Platform>,
 }
 
 impl Store {
@@ -138,137 +49,45 @@ impl Store {
     ///
     /// # Errors
     /// If the directories cannot be made or the records cannot be read.
-    pub fn open(_config: StoreConfig, _meta: Arc<Db>) -> Result<Self> {
-        Ok(Self {})
+    pub fn open(config: StoreConfig, meta: Arc<Db>) -> Result<Self> {
+        let content = content::Store::open(&config.data_root.join("content"))?;
+        let snapshots = snapshot::Store::open(&config.data_root.join("snapshots"))?;
+        let scan = meta.scan(NAMES)?;
+        for damaged in &scan.damaged {
+            tracing::error!(name = %damaged.key, error = %damaged.error, "image record is damaged and left out");
+        }
+        let names: BTreeMap<String, NameRecord> = scan.records.into_iter().collect();
+        let store = Self {
+            inner: Arc::new(Inner {
+                config,
+                content,
+                snapshots,
+                meta,
+                names: RwLock::new(Arc::new(Names::new(names))),
+                change: Mutex::new(()),
+                pins: Mutex::default(),
+                sweep: RwLock::new(()),
+                documents: Mutex::default(),
+                pulls: crate::pull::Jobs::default(),
+            }),
+        };
+        store.sweep_stale(KEEP_UNREFERENCED)?;
+        Ok(store)
     }
 
-    /// Finds an image by name, `name@digest`, id or id prefix, and its manifest for `platform` (the host's if `None`).
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], [`Error::Ambiguous`], [`Error::PlatformNotFound`], [`Error::Reference`].
-    pub fn resolve(&self, reference: &str, _platform: Option<&Platform>) -> Result<ImageHandle> {
-        Err(Error::NotFound(reference.to_owned()))
+    /// The engine's data-root.
+    pub fn data_root(&self) -> &Path {
+        &self.inner.config.data_root
     }
 
-    /// The data of `docker image inspect`.
-    ///
-    /// # Errors
-    /// As [`Self::resolve`].
-    pub fn inspect(&self, reference: &str, _platform: Option<&Platform>) -> Result<ImageView> {
-        Err(Error::NotFound(reference.to_owned()))
+    /// The directory of the layers and of the containers' file systems.
+    pub fn snapshot_root(&self) -> PathBuf {
+        self.inner.snapshots.root().to_owned()
     }
 
-    /// The data of `docker image ls`, newest first. `all` shows the classic builder's intermediate images too.
-    ///
-    /// # Errors
-    /// As [`Self::resolve`] for the images named in `before` and `since`.
-    pub fn list(&self, _filter: &ListFilter, _all: bool, _shared_size: bool) -> Result<Vec<ImageSummary>> {
-        Ok(Vec::new())
-    }
-
-    /// The data of `docker image history`, newest first.
-    ///
-    /// # Errors
-    /// As [`Self::resolve`].
-    pub fn history(&self, reference: &str, _platform: Option<&Platform>) -> Result<Vec<HistoryItem>> {
-        Err(Error::NotFound(reference.to_owned()))
-    }
-
-    /// Gives an image one more name; a name that pointed elsewhere leaves its old image dangling.
-    ///
-    /// # Errors
-    /// As [`Self::resolve`].
-    pub fn tag(&self, reference: &str, _new: &Reference) -> Result<Digest> {
-        Err(Error::NotFound(reference.to_owned()))
-    }
-
-    /// Removes a name, or an image with all of its names, and then what nothing refers to any more.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] if it is in use, and as [`Self::resolve`].
-    pub async fn remove(&self, reference: &str, _options: RemoveOptions, _in_use: &dyn InUse) -> Result<Vec<Removed>> {
-        Err(Error::NotFound(reference.to_owned()))
-    }
-
-    /// Removes dangling images (all unused ones with `dangling=false`) that pass the filter.
-    ///
-    /// # Errors
-    /// If the records cannot be written.
-    pub async fn prune(&self, _filter: &ListFilter, _in_use: &dyn InUse) -> Result<PruneReport> {
-        Ok(PruneReport::default())
-    }
-
-    /// Makes the read-write layer of a container (directories only; nothing is mounted).
-    ///
-    /// # Errors
-    /// If a layer is missing or the directories cannot be made.
-    pub fn prepare_rw(&self, _container: &ContainerId, image: &ImageHandle) -> Result<RootfsMount> {
-        Err(Error::NotFound(image.id.to_string()))
-    }
-
-    /// The mount of a container made by [`Self::prepare_rw`] before (start after a restart of the daemon).
-    ///
-    /// # Errors
-    /// If the layer is not there.
-    pub fn rw_mount(&self, container: &ContainerId, _image: Option<&ImageHandle>) -> Result<RootfsMount> {
-        Err(Error::NotFound(container.to_string()))
-    }
-
-    /// Removes a container's layer (moved to the trash at once, reaped in the background). No error if not there.
-    ///
-    /// # Errors
-    /// If the move fails.
-    pub fn remove_rw(&self, _container: &ContainerId) -> Result<()> {
-        Ok(())
-    }
-
-    /// Bytes of a container's read-write layer (`SizeRw`) and of its image (`SizeRootFs` minus `SizeRw`).
-    ///
-    /// # Errors
-    /// If the layer cannot be read.
-    pub fn rw_usage(&self, _container: &ContainerId) -> Result<u64> {
-        Ok(0)
-    }
-
-    /// Loads the images of a docker-archive or OCI layout tar (plain, gzip, zstd).
-    ///
-    /// # Errors
-    /// A broken or hostile archive, a full disk.
-    pub async fn load<R>(&self, _input: R, _load: Load, _progress: ProgressSink) -> Result<Vec<Loaded>>
-    where
-        R: AsyncRead + Send + Unpin + 'static,
-    {
-        Ok(Vec::new())
-    }
-
-    /// [`Self::load`] for callers without a runtime: from memory or a file, on this thread.
-    ///
-    /// # Errors
-    /// As [`Self::load`].
-    pub fn load_blocking(&self, _input: &mut (dyn std::io::Read + Send), _load: &Load) -> Result<Vec<Loaded>> {
-        Ok(Vec::new())
-    }
-
-    /// Makes an image of one layer from a root file system tar.
-    ///
-    /// # Errors
-    /// A broken archive, a wrong change, a full disk.
-    pub async fn import<R>(&self, _input: R, _import: Import) -> Result<Digest>
-    where
-        R: AsyncRead + Send + Unpin + 'static,
-    {
-        Err(Error::Cancelled)
-    }
-
-    /// Writes images as a tar that is an OCI layout and a docker-archive at once. Gives the ids saved.
-    ///
-    /// # Errors
-    /// As [`Self::resolve`], and when the writer fails.
-    pub async fn save<W>(&self, _save: Save, _output: W) -> Result<Vec<Digest>>
-    where
-        W: AsyncWrite + Send + Unpin + 'static,
-    {
-        Ok(Vec::new())
+    /// The number of images (for `info`).
+    pub fn count(&self) -> usize {
+        self.names().targets()
     }
 
     /// Bytes on disk of all images.
@@ -276,16 +95,198 @@ impl Store {
     /// # Errors
     /// If the store cannot be read.
     pub fn disk_usage(&self) -> Result<DiskUsage> {
-        Ok(DiskUsage::default())
+        let content = self.inner.content.list()?.iter().map(|(_, size, _)| size).sum();
+        let mut unpacked = 0;
+        for key in self.inner.snapshots.layers()? {
+            unpacked += self.inner.snapshots.layer(&key)?.map_or(0, |l| l.bytes);
+        }
+        Ok(DiskUsage { content, unpacked, partial: self.inner.content.partial_bytes()? })
     }
 
-    /// The number of images (for `info`).
-    pub fn count(&self) -> usize {
-        0
+    /// Reads every blob of every image; gives what is damaged or missing.
+    ///
+    /// # Errors
+    /// If the records cannot be read.
+    pub fn verify(&self) -> Result<Vec<Error>> {
+        let mut out = Vec::new();
+        for descriptor in self.reachable_blobs()?.values() {
+            if let Ok(digest) = descriptor.digest.parse()
+                && let Err(e) = self.inner.content.verify(&digest)
+            {
+                out.push(e.into());
+            }
+        }
+        Ok(out)
     }
 
-    /// The directory of the store.
-    pub fn data_root(&self) -> &Path {
-        Path::new("/")
+    /// All names at this moment.
+    pub(crate) fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.inner.names.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes names (and manifest records) in one durable step. `plan` sees the names as they are.
+    pub(crate) fn change<T>(&self, plan: impl FnOnce(&Names, &mut Change) -> Result<T>) -> Result<T> {
+        let _one = lock(&self.inner.change);
+        let names = self.names();
+        let mut change = Change::default();
+        let out = plan(&names, &mut change)?;
+        if change.is_empty() {
+            return Ok(out);
+        }
+        let mut batch = Batch::default();
+        for (name, record) in &change.names {
+            match record {
+                Some(record) => batch.put(NAMES, name, record)?,
+                None => batch.delete(NAMES, name),
+            }
+        }
+        for (digest, record) in &change.manifests {
+            match record {
+                Some(record) => batch.put(MANIFESTS, digest.as_str(), record)?,
+                None => batch.delete(MANIFESTS, digest.as_str()),
+            }
+        }
+        self.inner.meta.commit(batch)?;
+        if !change.names.is_empty() {
+            let new = Arc::new(names.with(change.names));
+            *self.inner.names.write().unwrap_or_else(PoisonError::into_inner) = new;
+        }
+        Ok(out)
+    }
+
+    /// The record of a manifest whose content is here.
+    pub(crate) fn manifest_record(&self, digest: &str) -> Result<Option<ManifestRecord>> {
+        Ok(self.inner.meta.get(MANIFESTS, digest)?)
+    }
+
+    /// All manifest records; damaged ones are left out.
+    pub(crate) fn manifest_records(&self) -> Result<Vec<(String, ManifestRecord)>> {
+        Ok(self.inner.meta.scan(MANIFESTS)?.records)
+    }
+
+    /// An image document, parsed; the last few stay in memory.
+    pub(crate) fn document(&self, digest: &Digest) -> Result<Arc<ImageDocument>> {
+        let found = lock(&self.inner.documents).iter().find(|(d, _)| d == digest).map(|(_, doc)| Arc::clone(doc));
+        if let Some(doc) = found {
+            return Ok(doc);
+        }
+        let bytes = self.inner.content.read(digest, document::MAX_CONFIG)?;
+        let doc = Arc::new(document::image(digest, &bytes)?);
+        let mut cache = lock(&self.inner.documents);
+        cache.retain(|(d, _)| d != digest);
+        cache.insert(0, (digest.clone(), Arc::clone(&doc)));
+        cache.truncate(CACHED_DOCUMENTS);
+        Ok(doc)
+    }
+
+    /// Keeps content and layers from being swept until the pin is dropped.
+    pub(crate) fn pin(&self, digests: impl IntoIterator<Item = Digest>) -> Pin {
+        let digests: Vec<Digest> = digests.into_iter().collect();
+        let mut pins = lock(&self.inner.pins);
+        for d in &digests {
+            *pins.entry(d.clone()).or_default() += 1;
+        }
+        Pin { store: Arc::clone(&self.inner), digests }
+    }
+
+    /// The pins, locked: nothing new is pinned while this is held.
+    pub(crate) fn pinned(&self) -> MutexGuard<'_, HashMap<Digest, usize>> {
+        lock(&self.inner.pins)
+    }
+
+    /// Held while layers are looked up and put into use.
+    pub(crate) fn using_layers(&self) -> RwLockReadGuard<'_, ()> {
+        self.inner.sweep.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every critical section leaves the data whole, also when it panics.
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes to names and manifest records that belong together; `None` removes.
+#[derive(Default)]
+pub(crate) struct Change {
+    names: BTreeMap<String, Option<NameRecord>>,
+    manifests: BTreeMap<Digest, Option<ManifestRecord>>,
+}
+
+impl Change {
+    fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.manifests.is_empty()
+    }
+
+    pub(crate) fn put_name(&mut self, name: String, record: NameRecord) {
+        self.names.insert(name, Some(record));
+    }
+
+    pub(crate) fn remove_name(&mut self, name: &str) {
+        self.names.insert(name.to_owned(), None);
+    }
+
+    pub(crate) fn put_manifest(&mut self, digest: Digest, record: ManifestRecord) {
+        self.manifests.insert(digest, Some(record));
+    }
+
+    pub(crate) fn remove_manifest(&mut self, digest: Digest) {
+        self.manifests.insert(digest, None);
+    }
+
+    /// Points `name` at `target`. An image that thereby loses its last name is kept without one; one that gains a
+    /// name is no longer kept so.
+    pub(crate) fn set_name(
+        &mut self,
+        names: &Names,
+        name: &str,
+        target: &Descriptor,
+        labels: BTreeMap<String, String>,
+    ) {
+        let now = crate::record::now();
+        let old = names.get(name);
+        if let Some(old) = old
+            && old.target.digest != target.digest
+        {
+            self.keep_dangling(names, name, old);
+        }
+        let created = old.filter(|o| o.target.digest == target.digest).map_or(now, |o| o.created);
+        self.put_name(name.to_owned(), NameRecord { target: target.clone(), created, updated: now, labels });
+        let dangling = crate::record::dangling_name(&target.digest);
+        if name != dangling && names.get(&dangling).is_some() {
+            self.remove_name(&dangling);
+        }
+    }
+
+    /// Gives the image of `old` a dangling name if `name` is its last one.
+    pub(crate) fn keep_dangling(&mut self, names: &Names, name: &str, old: &NameRecord) {
+        let others = names.of_target(&old.target.digest).any(|(n, _)| n != name && !self.removes(n));
+        if !others {
+            let dangling = crate::record::dangling_name(&old.target.digest);
+            self.put_name(dangling, NameRecord { updated: crate::record::now(), ..old.clone() });
+        }
+    }
+
+    fn removes(&self, name: &str) -> bool {
+        matches!(self.names.get(name), Some(None))
+    }
+}
+
+/// Content and layers that are in use while this lives.
+pub(crate) struct Pin {
+    store: Arc<Inner>,
+    digests: Vec<Digest>,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut pins = lock(&self.store.pins);
+        for d in &self.digests {
+            if let Some(n) = pins.get_mut(d) {
+                *n -= 1;
+                if *n == 0 {
+                    pins.remove(d);
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,128 @@
+//! Removal of what nothing refers to any more.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use id::Digest;
+use oci::image::{Descriptor, media_type};
+
+use crate::{Result, Store};
+
+/// What a sweep took away.
+#[derive(Debug, Default)]
+pub(crate) struct Swept {
+    /// Manifests and indexes.
+    pub(crate) documents: Vec<Digest>,
+    /// Bytes of blobs and layers.
+    pub(crate) bytes: u64,
+}
+
+impl Store {
+    /// Removes the content and layers of images that lost their last name, unless other images, containers
+    /// or running operations use them.
+    pub(crate) fn sweep_targets(&self, targets: &[Descriptor]) -> Result<Swept> {
+        let mut candidates = BTreeMap::new();
+        for target in targets {
+            if let Err(e) = self.blobs_of(target, &mut candidates) {
+                tracing::warn!(image = %target.digest, error = %e, "removed image cannot be walked");
+                candidates.insert(target.digest.clone(), target.clone());
+            }
+        }
+        self.sweep_candidates(candidates)
+    }
+
+    fn sweep_candidates(&self, candidates: BTreeMap<String, Descriptor>) -> Result<Swept> {
+        let _alone = self.inner.sweep.write().unwrap_or_else(PoisonError::into_inner);
+        let keep = self.reachable_blobs()?;
+        let pinned = self.pinned();
+        let mut swept = Swept::default();
+        let mut keys = HashSet::new();
+        let mut gone = Vec::new();
+        for (_, descriptor) in candidates.into_iter().filter(|(digest, _)| !keep.contains_key(digest)) {
+            let digest = crate::record::digest_of(&descriptor)?;
+            if pinned.contains_key(&digest) {
+                continue;
+            }
+            if let Some(record) = self.manifest_record(digest.as_str())? {
+                keys.extend(record.keys);
+                gone.push(digest.clone());
+            }
+            swept.bytes += self.inner.content.remove(&digest)?.unwrap_or(0);
+            if media_type::is_manifest(&descriptor.media_type) || media_type::is_index(&descriptor.media_type) {
+                swept.documents.push(digest);
+            }
+        }
+        self.change(|_, change| {
+            gone.into_iter().for_each(|d| change.remove_manifest(d));
+            Ok(())
+        })?;
+        swept.bytes += self.remove_layers(&keys, &pinned)?;
+        Ok(swept)
+    }
+
+    /// Removes these blobs and layers unless something uses them.
+    pub(crate) fn sweep_blobs(&self, blobs: BTreeMap<String, Descriptor>, keys: Vec<String>) -> Result<()> {
+        self.sweep_candidates(blobs)?;
+        let _alone = self.inner.sweep.write().unwrap_or_else(PoisonError::into_inner);
+        let pinned = self.pinned();
+        self.remove_layers(&keys.into_iter().collect(), &pinned).map(drop)
+    }
+
+    fn remove_layers(&self, keys: &HashSet<String>, pinned: &HashMap<Digest, usize>) -> Result<u64> {
+        let mut bytes = 0;
+        if keys.is_empty() {
+            return Ok(bytes);
+        }
+        let used = self.used_layers()?;
+        for key in keys.iter().filter(|k| !used.contains(*k) && !is_pinned(pinned, k)) {
+            bytes += self.inner.snapshots.layer(key)?.map_or(0, |l| l.bytes);
+            self.inner.snapshots.remove_layer(key)?;
+        }
+        Ok(bytes)
+    }
+
+    /// Layers of all images and of all containers.
+    fn used_layers(&self) -> Result<HashSet<String>> {
+        let mut used = self.inner.snapshots.rw_lowers()?;
+        used.extend(self.manifest_records()?.into_iter().flat_map(|(_, r)| r.keys));
+        Ok(used)
+    }
+
+    /// Removes what a crash or a failed pull left: partial downloads, unreferenced blobs and layers older than `age`.
+    /// Gives the bytes freed.
+    pub(crate) fn sweep_stale(&self, age: Duration) -> Result<u64> {
+        let _alone = self.inner.sweep.write().unwrap_or_else(PoisonError::into_inner);
+        let keep = self.reachable_blobs()?;
+        let pinned = self.pinned();
+        let mut bytes = self.inner.content.expire_partials(age)?;
+        bytes += self.inner.content.sweep(|d| keep.contains_key(d.as_str()) || pinned.contains_key(d), age)?;
+        let records = self.manifest_records()?;
+        let stale: Vec<Digest> = records
+            .iter()
+            .filter(|(digest, _)| !keep.contains_key(digest))
+            .filter_map(|(digest, _)| digest.parse().ok())
+            .filter(|d| !pinned.contains_key(d))
+            .collect();
+        self.change(|_, change| {
+            stale.into_iter().for_each(|d| change.remove_manifest(d));
+            Ok(())
+        })?;
+        let used = self.used_layers()?;
+        for key in self.inner.snapshots.layers()? {
+            if !used.contains(&key) && !is_pinned(&pinned, &key) {
+                bytes += self.inner.snapshots.layer(&key).ok().flatten().map_or(0, |l| l.bytes);
+                if let Err(e) = self.inner.snapshots.remove_layer(&key) {
+                    tracing::warn!(layer = key, error = %e, "stale layer cannot be removed");
+                }
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// Layers are pinned under their key as a digest.
+fn is_pinned(pinned: &HashMap<Digest, usize>, key: &str) -> bool {
+    let digest = if key.len() == 64 { format!("sha256:{key}") } else { format!("sha512:{key}") };
+    digest.parse::<Digest>().is_ok_and(|d| pinned.contains_key(&d))
+}
