@@ -141,7 +141,16 @@ pub fn validate_opts(driver: &str, opts: &LogOpts) -> Result<DriverKind, OptErro
         return Err(OptError::UnknownDriver(driver.to_owned()));
     }
     const KNOWN: [&str; 10] = [
-        "mode", "max-buffer-size", "env", "env-regex", "labels", "labels-regex", "tag", "max-file", "max-size", "compress",
+        "mode",
+        "max-buffer-size",
+        "env",
+        "env-regex",
+        "labels",
+        "labels-regex",
+        "tag",
+        "max-file",
+        "max-size",
+        "compress",
     ];
     match opts.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         Some(opt) => Err(OptError::UnknownOpt { opt: opt.clone(), driver: "json-file" }),

@@ -4,14 +4,17 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
-/// How often and how long a taken lock is waited for; the holders need microseconds. A frozen holder must not stop
-/// a container's output, so after that work goes on without the lock.
-const TRIES: u32 = 200;
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_micros(500);
+/// How long a writer waits for the lock; the holders need microseconds. A frozen holder must not stop a container's
+/// output, so after that work goes on without the lock.
+const WRITER_PATIENCE: Duration = Duration::from_millis(200);
+/// How long a reader waits: it has more time, and without the lock it may miss files that are being renamed.
+#[cfg(feature = "read")]
+const READER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Released when dropped.
 #[derive(Debug)]
@@ -21,17 +24,18 @@ pub(crate) struct DirLock {
 
 impl DirLock {
     pub(crate) fn exclusive(dir: &Path) -> io::Result<Self> {
-        Self::take(dir, FlockOperation::NonBlockingLockExclusive)
+        Self::take(dir, FlockOperation::NonBlockingLockExclusive, WRITER_PATIENCE)
     }
 
     #[cfg(feature = "read")]
     pub(crate) fn shared(dir: &Path) -> io::Result<Self> {
-        Self::take(dir, FlockOperation::NonBlockingLockShared)
+        Self::take(dir, FlockOperation::NonBlockingLockShared, READER_PATIENCE)
     }
 
-    fn take(dir: &Path, operation: FlockOperation) -> io::Result<Self> {
+    fn take(dir: &Path, operation: FlockOperation, patience: Duration) -> io::Result<Self> {
         let fd = rustix::fs::open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        for _ in 0..TRIES {
+        let begun = Instant::now();
+        while begun.elapsed() < patience {
             match rustix::fs::flock(&fd, operation) {
                 Ok(()) => break,
                 Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => std::thread::sleep(PAUSE),

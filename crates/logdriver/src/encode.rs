@@ -130,7 +130,10 @@ mod tests {
         assert_eq!(log("x\u{7f}y"), "x\u{7f}y");
         assert_eq!(log("é日本😀"), "é日本😀");
         assert_eq!(log("a\u{2028}b\u{2029}c\u{2027}"), "a\\u2028b\\u2029c\u{2027}");
-        assert_eq!(log(b"\xff\xfe ok \xe2\x82A\xed\xa0\x80\xc3"), r"\ufffd\ufffd ok \ufffd\ufffdA\ufffd\ufffd\ufffd\ufffd");
+        assert_eq!(
+            log(b"\xff\xfe ok \xe2\x82A\xed\xa0\x80\xc3"),
+            r"\ufffd\ufffd ok \ufffd\ufffdA\ufffd\ufffd\ufffd\ufffd"
+        );
         assert_eq!(log("0123456789abcdef0123456789abcde<"), r"0123456789abcdef0123456789abcde\u003c");
     }
 

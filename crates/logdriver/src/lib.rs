@@ -17,6 +17,8 @@ mod writer;
 #[cfg(feature = "read")]
 mod compress;
 #[cfg(feature = "read")]
+mod files;
+#[cfg(feature = "read")]
 mod reader;
 
 pub use config::{DEFAULT_MAX_FILE, DEFAULT_MAX_SIZE, DriverKind, JsonFileConfig, LogOpts, OptError, validate_opts};

@@ -245,7 +245,14 @@ impl Pass {
 
 fn open_live(path: &Path, new: bool) -> io::Result<File> {
     let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
-    OpenOptions::new().read(true).append(true).create(true).create_new(new).mode(0o640).custom_flags(nofollow).open(path)
+    OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .create_new(new)
+        .mode(0o640)
+        .custom_flags(nofollow)
+        .open(path)
 }
 
 /// Cuts what follows the last newline; gives the file's size.
@@ -290,9 +297,12 @@ fn rotate(path: &Path, max_file: u32) -> io::Result<File> {
         forgive_absence(std::fs::remove_file(path))?;
         return open_live(path, true);
     }
+    // A gap in the numbers takes the shift up; without one the oldest file goes.
+    let taken = |n: u32| ["", ".gz"].iter().any(|x| std::fs::symlink_metadata(numbered(path, n, x)).is_ok());
+    let top = (1..max_file - 1).find(|n| !taken(*n)).unwrap_or(max_file - 1);
     for extension in ["", ".gz"] {
-        forgive_absence(std::fs::remove_file(numbered(path, max_file - 1, extension)))?;
-        for n in (1..max_file - 1).rev() {
+        forgive_absence(std::fs::remove_file(numbered(path, top, extension)))?;
+        for n in (1..top).rev() {
             forgive_absence(std::fs::rename(numbered(path, n, extension), numbered(path, n + 1, extension)))?;
         }
     }

@@ -13,7 +13,10 @@ fn settings(pairs: &[(&str, &str)]) -> Result<(Option<u64>, u32, bool), String> 
 #[test]
 fn drivers_and_names_are_checked() {
     let check = |driver: &str, pairs: &[(&str, &str)]| validate_opts(driver, &opts(pairs)).map_err(|e| e.to_string());
-    assert_eq!(check("json-file", &[("max-size", "x"), ("tag", ""), ("mode", "non-blocking")]), Ok(DriverKind::JsonFile));
+    assert_eq!(
+        check("json-file", &[("max-size", "x"), ("tag", ""), ("mode", "non-blocking")]),
+        Ok(DriverKind::JsonFile)
+    );
     assert_eq!(check("", &[]), Ok(DriverKind::JsonFile));
     assert_eq!(check("none", &[("x", "y")]), Ok(DriverKind::None));
     assert_eq!(check("json-file", &[("x", "y")]), Err("unknown log opt 'x' for json-file log driver".into()));
@@ -46,7 +49,10 @@ fn sizes_and_counts() {
         (&[("max-file", "0")], "max-file cannot be less than 1"),
         (&[("max-file", "two")], "strconv.Atoi: parsing \"two\": invalid syntax"),
         (&[("compress", "yes")], "strconv.ParseBool: parsing \"yes\": invalid syntax"),
-        (&[("compress", "true"), ("max-size", "1m")], "compress cannot be true when max-file is less than 2 or max-size is not set"),
+        (
+            &[("compress", "true"), ("max-size", "1m")],
+            "compress cannot be true when max-file is less than 2 or max-size is not set",
+        ),
     ] {
         assert_eq!(settings(pairs), Err(want.to_owned()), "{pairs:?}");
     }
@@ -58,7 +64,9 @@ fn attributes_are_chosen() {
     let labels = opts(&[("a", "1"), ("b.c", "<2>"), ("d", "3")]);
     let env = ["E1=x".to_owned(), "E2=y=z".to_owned(), "F=".to_owned(), "bare".to_owned()];
     let attrs = |pairs: &[(&str, &str)], tag| {
-        JsonFileConfig::from_opts(PathBuf::new(), &opts(pairs), &labels, &env, tag).map(|c| c.attrs).map_err(|e| e.to_string())
+        JsonFileConfig::from_opts(PathBuf::new(), &opts(pairs), &labels, &env, tag)
+            .map(|c| c.attrs)
+            .map_err(|e| e.to_string())
     };
     assert_eq!(attrs(&[], None), Ok(None));
     assert_eq!(

@@ -32,7 +32,11 @@ pub(super) fn size(text: &str, base: f64) -> Result<u64, OptError> {
         _ => return Err(OptError::SizeSuffix(suffix)),
     };
     // Saturates; the fraction is dropped, as in Go.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the value is not negative; `as` saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the value is not negative; `as` saturates"
+    )]
     Ok((value * factor) as u64)
 }
 

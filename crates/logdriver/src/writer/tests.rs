@@ -56,7 +56,11 @@ fn long_lines_become_parts_with_one_time() {
             })
             .collect();
         let shape: Vec<_> = got.iter().map(|(n, e, _)| (*n, *e)).collect();
-        assert_eq!(shape, [(16384, false), (16384, false), (7233, true), (16384, false), (1, true), (5, true)], "{piece}");
+        assert_eq!(
+            shape,
+            [(16384, false), (16384, false), (7233, true), (16384, false), (1, true), (5, true)],
+            "{piece}"
+        );
         assert_eq!(got[0].2, got[2].2);
         assert_eq!(got[3].2, got[4].2);
     }
@@ -86,8 +90,10 @@ fn rotation_keeps_the_newest_files() {
         rotated += u32::from(w.write(Stream::Stdout, T, chunk).expect("write").rotated);
     }
     assert!(rotated > 2);
-    let mut names: Vec<_> =
-        fs::read_dir(dir.path()).expect("dir").map(|e| e.expect("entry").file_name().into_string().expect("name")).collect();
+    let mut names: Vec<_> = fs::read_dir(dir.path())
+        .expect("dir")
+        .map(|e| e.expect("entry").file_name().into_string().expect("name"))
+        .collect();
     names.sort();
     assert_eq!(names, ["c-json.log", "c-json.log.1", "c-json.log.2"]);
     let mut all = lines(&numbered(&c.path, 2, ""));
@@ -120,7 +126,8 @@ fn one_file_is_begun_anew() {
 fn a_torn_record_is_cut_off() {
     let dir = tempfile::tempdir().expect("dir");
     let c = config(dir.path());
-    fs::write(&c.path, "{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"2023-11-14T22:13:20Z\"}\n{\"log\":\"b").expect("write");
+    fs::write(&c.path, "{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"2023-11-14T22:13:20Z\"}\n{\"log\":\"b")
+        .expect("write");
     Writer::open(&c).and_then(|mut w| w.write(Stream::Stdout, T, b"c\n")).expect("write");
     assert_eq!(lines(&c.path).len(), 2);
     assert!(lines(&c.path)[1].starts_with(r#"{"log":"c\n""#));
