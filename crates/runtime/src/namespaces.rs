@@ -1,0 +1,114 @@
+//! Which namespaces a container makes and which it joins.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+
+use oci::runtime::{Namespace, NamespaceType};
+use rustix::fs::{Mode, OFlags};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use shim_proto::Step;
+use sys::process::flags;
+
+use crate::failure::{Context as _, Failure, Result};
+
+/// Namespaces of one container.
+#[derive(Debug, Default)]
+pub(crate) struct Namespaces {
+    /// Made by clone3 (the cgroup namespace left out: the child unshares it).
+    pub(crate) clone_flags: u64,
+    /// A cgroup namespace is made, once the process is in its cgroup.
+    pub(crate) new_cgroup: bool,
+    /// Joined by the child, in this order.
+    pub(crate) joined: Vec<(NamespaceType, OwnedFd)>,
+    /// PID namespace that children of the shim are born in.
+    pub(crate) pid: Option<OwnedFd>,
+    /// Whether there is a user namespace other than the shim's.
+    pub(crate) user: bool,
+}
+
+impl Namespaces {
+    /// Opens what is joined. `netns` replaces the network namespace of the list.
+    pub(crate) fn open(list: &[Namespace], netns: Option<&Path>) -> Result<Self> {
+        let mut this = Self::default();
+        for namespace in list {
+            if namespace.r#type != NamespaceType::Network || netns.is_none() {
+                this.add(namespace.r#type, Path::new(&namespace.path))?;
+            }
+        }
+        if let Some(path) = netns {
+            this.add(NamespaceType::Network, path)?;
+        }
+        if this.clone_flags & flags::NEWNS == 0 {
+            return Err(Failure::plain(Step::Plan, "a container needs a mount namespace of its own"));
+        }
+        // The user namespace first: it gives the right to join the others.
+        this.joined.sort_by_key(|(kind, _)| *kind != NamespaceType::User);
+        Ok(this)
+    }
+
+    fn add(&mut self, kind: NamespaceType, path: &Path) -> Result<()> {
+        self.user |= kind == NamespaceType::User;
+        if path.as_os_str().is_empty() {
+            match kind {
+                NamespaceType::Pid => self.clone_flags |= flags::NEWPID,
+                NamespaceType::Network => self.clone_flags |= flags::NEWNET,
+                NamespaceType::Mount => self.clone_flags |= flags::NEWNS,
+                NamespaceType::Ipc => self.clone_flags |= flags::NEWIPC,
+                NamespaceType::Uts => self.clone_flags |= flags::NEWUTS,
+                NamespaceType::User => self.clone_flags |= flags::NEWUSER,
+                NamespaceType::Time => self.clone_flags |= flags::NEWTIME,
+                NamespaceType::Cgroup => self.new_cgroup = true,
+            }
+            return Ok(());
+        }
+        let shown = path.to_string_lossy();
+        if kind == NamespaceType::Mount {
+            return Err(Failure::plain(Step::Plan, "joining a mount namespace is not supported").at(shown));
+        }
+        let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| Failure::new(Step::Namespace, format!("lstat {shown}"), errno).at(shown.clone()))?;
+        match kind {
+            NamespaceType::Pid => self.pid = Some(fd),
+            _ => self.joined.push((kind, fd)),
+        }
+        Ok(())
+    }
+
+    /// Joins, in the child.
+    pub(crate) fn join(&self) -> Result<()> {
+        for (kind, fd) in &self.joined {
+            move_into_link_name_space(fd.as_fd(), Some(link_type(*kind)))
+                .with_context(Step::Namespace, || format!("failed to setns into {} namespace", name(*kind)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs `body` with children of this process born in another PID namespace.
+pub(crate) fn with_pid_namespace<T>(pid: Option<&OwnedFd>, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let Some(pid) = pid else { return body() };
+    let own = rustix::fs::open("/proc/self/ns/pid", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .context(Step::Namespace, "open /proc/self/ns/pid")?;
+    let kind = Some(LinkNameSpaceType::ProcessID);
+    move_into_link_name_space(pid.as_fd(), kind).context(Step::Namespace, "failed to setns into pid namespace")?;
+    let result = body();
+    move_into_link_name_space(own.as_fd(), kind).context(Step::Namespace, "failed to setns back into pid namespace")?;
+    result
+}
+
+fn link_type(kind: NamespaceType) -> LinkNameSpaceType {
+    match kind {
+        NamespaceType::Pid => LinkNameSpaceType::ProcessID,
+        NamespaceType::Network => LinkNameSpaceType::Network,
+        NamespaceType::Mount => LinkNameSpaceType::Mount,
+        NamespaceType::Ipc => LinkNameSpaceType::InterProcessCommunication,
+        NamespaceType::Uts => LinkNameSpaceType::HostNameAndNISDomainName,
+        NamespaceType::User => LinkNameSpaceType::User,
+        NamespaceType::Cgroup => LinkNameSpaceType::ControlGroup,
+        NamespaceType::Time => LinkNameSpaceType::Time,
+    }
+}
+
+fn name(kind: NamespaceType) -> String {
+    format!("{kind:?}").to_lowercase()
+}
