@@ -1,0 +1,274 @@
+use std::io;
+use std::time::Duration;
+
+use error::{ErrorKind, HasKind};
+use id::Digest;
+
+/// Why a registry did not give or take something. The texts are those of Docker 29 (containerd's resolver behind them).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The registry does not let us, or there is no such repository.
+    #[error("pull access denied for {name}, repository does not exist or may require 'docker login'")]
+    AccessDenied {
+        /// The repository as Docker shows it.
+        name: String,
+    },
+    /// The registry wants a name and password, and there are none for it.
+    #[error(
+        "failed to resolve reference \"{reference}\": pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials"
+    )]
+    NoBasicAuth {
+        /// The whole name.
+        reference: String,
+    },
+    /// There is no such tag or manifest.
+    #[error("failed to resolve reference \"{reference}\": {reference}: not found")]
+    NotFound {
+        /// The whole name.
+        reference: String,
+    },
+    /// A name could not be resolved.
+    #[error("failed to resolve reference \"{reference}\": {source}")]
+    Resolve {
+        /// The whole name.
+        reference: String,
+        /// Why.
+        #[source]
+        source: Box<Self>,
+    },
+    /// No answer came.
+    #[error("failed to do request: {method} \"{url}\": {source}")]
+    Request {
+        /// As Go prints it: `Head`, `Get`, ….
+        method: &'static str,
+        /// Without secrets.
+        url: String,
+        /// Why.
+        #[source]
+        source: TransportError,
+    },
+    /// No token could be had.
+    #[error("failed to authorize: {stage}: {source}")]
+    Token {
+        /// `failed to fetch anonymous token` or `failed to fetch oauth token`.
+        stage: &'static str,
+        /// Why.
+        #[source]
+        source: Box<Self>,
+    },
+    /// The answer of the token server is unusable, or its challenge is.
+    #[error("{why}")]
+    Challenge {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An answer that means failure, without an explanation.
+    #[error("unexpected status from {method} request to {url}: {status}")]
+    Status {
+        /// `HEAD`, `GET`, ….
+        method: String,
+        /// Without secrets.
+        url: String,
+        /// As `503 Service Unavailable`.
+        status: String,
+        /// 503.
+        code: u16,
+    },
+    /// The registry explained its refusal.
+    #[error("error from registry: {message}")]
+    Registry {
+        /// The registry's words.
+        message: String,
+        /// Its code: `DENIED`, `TOOMANYREQUESTS`, ….
+        code: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The content that a descriptor names is not there.
+    #[error("failed to copy: httpReadSeeker: failed open: content at {url} not found: not found")]
+    ContentNotFound {
+        /// Where it should be.
+        url: String,
+    },
+    /// A manifest beyond the budget.
+    #[error("rejecting {size} byte manifest for {reference}: not found")]
+    ManifestTooLarge {
+        /// The whole name.
+        reference: String,
+        /// Its size.
+        size: u64,
+    },
+    /// A manifest of the format of 2015.
+    #[error(
+        "Docker Image Format v1 and Docker Image manifest version 2, schema 1 support has been removed. Suggest the author of {reference} to upgrade the image to the OCI Format or Docker Image manifest v2, schema 2. More information at https://docs.docker.com/go/deprecated-image-specs/"
+    )]
+    Schema1 {
+        /// The whole name.
+        reference: String,
+    },
+    /// What came is not what was asked for.
+    #[error("unexpected commit digest {got}, expected {want}: failed precondition")]
+    DigestMismatch {
+        /// The digest of what came.
+        got: Digest,
+        /// The digest asked for.
+        want: Digest,
+    },
+    /// What came is longer or shorter than announced.
+    #[error("failed size validation: {got} != {want}: failed precondition")]
+    SizeMismatch {
+        /// Bytes that came.
+        got: u64,
+        /// Bytes announced.
+        want: u64,
+    },
+    /// The blob's connection broke too often without a byte in between.
+    #[error("failed to copy: {source}")]
+    Interrupted {
+        /// The last failure.
+        #[source]
+        source: Box<Self>,
+    },
+    /// A header of an answer is missing or malformed.
+    #[error("{what} in header not valid: {value:?}")]
+    BadHeader {
+        /// Which.
+        what: &'static str,
+        /// What it says.
+        value: String,
+    },
+    /// A descriptor or document that is none.
+    #[error("invalid {what}: {why}")]
+    Malformed {
+        /// What kind of document.
+        what: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// A setting that makes no sense.
+    #[error("invalid {what} {value:?}: {why}")]
+    Config {
+        /// Which.
+        what: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// What is to be pushed could not be read.
+    #[error("failed to read content to push: {0}")]
+    Source(#[source] io::Error),
+}
+
+/// Why no answer came. The texts are Go's.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The name has no address.
+    #[error("dial tcp: lookup {host}: no such host")]
+    NoSuchHost {
+        /// The name.
+        host: String,
+    },
+    /// The name could not be looked up.
+    #[error("dial tcp: lookup {host} on {server}: {why}")]
+    Lookup {
+        /// The name.
+        host: String,
+        /// The name server asked last.
+        server: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// No connection.
+    #[error("dial tcp {address}: {}", dial_text(.source))]
+    Dial {
+        /// Address and port.
+        address: String,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// The other side does not speak TLS.
+    #[error("http: server gave HTTP response to HTTPS client")]
+    PlainHttp,
+    /// The other side's certificate is not acceptable.
+    #[error("tls: failed to verify certificate: x509: {0}")]
+    Certificate(String),
+    /// TLS failed otherwise.
+    #[error("{0}")]
+    Tls(#[source] io::Error),
+    /// The proxy refused.
+    #[error("proxyconnect tcp: {0}")]
+    Proxy(String),
+    /// It took too long.
+    #[error("net/http: timeout awaiting {what} after {after:?}")]
+    Timeout {
+        /// What was awaited.
+        what: &'static str,
+        /// How long.
+        after: Duration,
+    },
+    /// The connection broke.
+    #[error("{0}")]
+    Broken(String),
+    /// Too many redirections, or one to where we do not go.
+    #[error("{0}")]
+    Redirect(String),
+    /// Certificates or keys in `certs.d` cannot be used.
+    #[error("{0}")]
+    Files(String),
+}
+
+impl TransportError {
+    /// Whether the same request may well succeed a moment later.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Timeout { .. } | Self::Broken(_) | Self::Lookup { .. } | Self::Proxy(_))
+    }
+
+    /// Whether the host may be tried without TLS, if it is allowed to.
+    pub(crate) fn suggests_plain(&self) -> bool {
+        matches!(self, Self::PlainHttp | Self::Tls(_) | Self::Broken(_) | Self::Dial { .. })
+    }
+}
+
+fn dial_text(error: &io::Error) -> String {
+    let text = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connect: connection refused",
+        io::ErrorKind::HostUnreachable => "connect: no route to host",
+        io::ErrorKind::NetworkUnreachable => "connect: network is unreachable",
+        io::ErrorKind::TimedOut => "i/o timeout",
+        io::ErrorKind::ConnectionReset => "connect: connection reset by peer",
+        _ => return error.to_string(),
+    };
+    text.to_owned()
+}
+
+impl HasKind for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::AccessDenied { .. } | Self::NotFound { .. } | Self::ContentNotFound { .. } | Self::ManifestTooLarge { .. } => {
+                ErrorKind::NotFound
+            }
+            Self::Resolve { source, .. } | Self::Token { source, .. } | Self::Interrupted { source } => source.kind(),
+            Self::Schema1 { .. } | Self::Config { .. } | Self::Malformed { .. } => ErrorKind::InvalidParameter,
+            Self::Registry { code, status, .. } => match (code.as_str(), status) {
+                ("UNAUTHORIZED", _) => ErrorKind::Unauthorized,
+                ("DENIED", _) => ErrorKind::Forbidden,
+                ("UNAVAILABLE", _) => ErrorKind::Unavailable,
+                ("UNSUPPORTED", _) => ErrorKind::NotImplemented,
+                ("MANIFEST_UNKNOWN" | "NAME_UNKNOWN" | "BLOB_UNKNOWN", _) | (_, 404) => ErrorKind::NotFound,
+                _ => ErrorKind::System,
+            },
+            Self::Request { .. }
+            | Self::NoBasicAuth { .. }
+            | Self::Challenge { .. }
+            | Self::Status { .. }
+            | Self::DigestMismatch { .. }
+            | Self::SizeMismatch { .. }
+            | Self::BadHeader { .. }
+            | Self::Source(_) => ErrorKind::System,
+        }
+    }
+}
