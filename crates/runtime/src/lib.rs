@@ -1,1 +1,37 @@
-//! runtime
+//! Makes containers out of OCI specs, and runs processes in them.
+//!
+//! Synchronous, and only for a process with one thread: a container's first process is a copy of its shim until it
+//! becomes the user's program. Order of a start:
+//!
+//! 1. [`create`] opens everything that comes from the host (layers, binds, namespaces) as detached mounts and
+//!    descriptors, makes the cgroup with its limits, and clones the child into new namespaces.
+//! 2. The child (module `child`) mounts, pivots, hides, drops what it may not keep, and looks the program up, while the
+//!    shim puts it into its cgroups.
+//! 3. [`Starting`] tells when the program runs, or why it does not, in runc's words.
+//!
+//! Invariant: mounts of a container exist in its own mount namespace only. Nothing has to be unmounted.
+//! Invariant: paths inside a container are resolved inside its root (`tree`), by descriptor, once.
+
+mod caps;
+mod channel;
+mod child;
+mod cleanup;
+mod create;
+mod exec;
+mod failure;
+mod filter;
+mod hooks;
+mod limits;
+mod namespaces;
+mod options;
+mod source;
+mod starting;
+mod stdio;
+mod tree;
+
+pub use cleanup::{CleanupError, cleanup};
+pub use create::{Create, create};
+pub use exec::{Exec, exec, namespaces_to_join};
+pub use filter::Filter;
+pub use starting::{Started, Starting};
+pub use stdio::Stdio;

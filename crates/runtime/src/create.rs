@@ -1,0 +1,179 @@
+//! Creating a container: the shim's side.
+
+use std::io::Write as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+
+use oci::runtime::{IdMapping, Process, Spec};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::Pid;
+use shim_proto::{Conn, Rootfs, StartError, Step};
+use sys::process::{Cloned, flags};
+
+use crate::channel::ToChild;
+use crate::child::init::{InitPlan, Tty};
+use crate::failure::{Context as _, Failure, Result};
+use crate::filter::Filter;
+use crate::limits::set_limit;
+use crate::namespaces::{Namespaces, with_pid_namespace};
+use crate::starting::{Starting, Whose};
+use crate::stdio::Stdio;
+use crate::{child, hooks, source};
+
+/// What a container is made from.
+#[derive(Debug)]
+pub struct Create<'a> {
+    /// Full id.
+    pub id: &'a str,
+    /// The container; `process` must be there.
+    pub spec: &'a Spec,
+    /// Its root file system.
+    pub rootfs: &'a Rootfs,
+    /// Network namespace that replaces the spec's.
+    pub netns: Option<&'a Path>,
+    /// An existing directory that the root is mounted on, in the container's mount namespace only.
+    pub mount_point: &'a Path,
+    /// Its cgroup; made here.
+    pub cgroup: &'a cgroup::Manager,
+    /// Program bound to /sbin/docker-init and run as process 1 before the user's.
+    pub init: Option<&'a Path>,
+    /// Compiled `linux.seccomp`.
+    pub filter: Option<&'a Filter>,
+}
+
+/// Makes the container and sets its process on the way. On failure everything that was made is gone again.
+///
+/// # Errors
+/// Why, in Docker's words.
+pub fn create(create: &Create<'_>, stdio: Stdio) -> std::result::Result<Starting, StartError> {
+    let made = prepare(create).and_then(|prepared| launch(create, prepared, stdio));
+    made.map_err(|failure| {
+        let _ = create.cgroup.kill();
+        let _ = create.cgroup.delete();
+        failure.of_preparation()
+    })
+}
+
+/// What comes from the host, opened.
+#[derive(Debug)]
+struct Prepared {
+    namespaces: Namespaces,
+    rootfs: OwnedFd,
+    mounts: Vec<source::Prepared>,
+    init: Option<OwnedFd>,
+    mount_point: OwnedFd,
+}
+
+fn process(spec: &Spec) -> Result<&Process> {
+    let process = spec.process.as_ref().filter(|p| !p.args.is_empty());
+    process.ok_or_else(|| Failure::plain(Step::Plan, "process args must not be empty"))
+}
+
+fn prepare(create: &Create<'_>) -> Result<Prepared> {
+    process(create.spec)?;
+    let linux = create.spec.linux.as_ref();
+    let list = linux.map(|l| l.namespaces.as_slice()).unwrap_or_default();
+    let namespaces = Namespaces::open(list, create.netns)?;
+    cgroup_step(create.cgroup.create())?;
+    if let Some(resources) = linux.and_then(|l| l.resources.as_ref()) {
+        cgroup_step(create.cgroup.apply(resources))?;
+    }
+    let rootfs = source::rootfs(create.rootfs)?;
+    let mounts = source::prepare(&create.spec.mounts, create.cgroup, namespaces.new_cgroup)?;
+    let init = create.init.map(source::init_program).transpose()?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mount_point =
+        rustix::fs::open(create.mount_point, flags, Mode::empty()).context(Step::Rootfs, "open the run directory")?;
+    Ok(Prepared { namespaces, rootfs, mounts, init, mount_point })
+}
+
+pub(crate) fn cgroup_step<T>(result: cgroup::Result<T>) -> Result<T> {
+    result.map_err(|error| {
+        let errno = error.errno().map_or(0, rustix::io::Errno::raw_os_error);
+        let text = format!("unable to apply cgroup configuration: {error}");
+        Failure { step: Step::Cgroup, errno, path: String::new(), text }
+    })
+}
+
+fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Starting> {
+    let (ours, theirs) = Conn::pair().context(Step::Prepare, "socketpair")?;
+    let into = cgroup_step(create.cgroup.open_for_clone_into())?;
+    let process = process(create.spec)?;
+    let clone_flags = prepared.namespaces.clone_flags;
+    let cloned = with_pid_namespace(prepared.namespaces.pid.as_ref(), || {
+        sys::process::clone3(clone_flags, into.as_ref().map(|fd| fd.as_fd())).context(Step::Namespace, "clone3")
+    })?;
+    let (pid, pidfd) = match cloned {
+        Cloned::Parent { pid, pidfd } => (pid, pidfd),
+        Cloned::Child => {
+            drop(ours);
+            let Prepared { namespaces, rootfs, mounts, init, mount_point } = prepared;
+            let tty = match &stdio {
+                Stdio::Terminal { size } => Some(Tty { size: *size }),
+                Stdio::Streams { .. } => None,
+            };
+            let plan = InitPlan {
+                id: create.id,
+                spec: create.spec,
+                process,
+                namespaces,
+                rootfs,
+                mounts,
+                with_init: init.is_some(),
+                init,
+                mount_point,
+                tty,
+                filter: create.filter,
+            };
+            child::init::run(plan, stdio, &theirs)
+        }
+    };
+    drop((theirs, stdio, prepared));
+    // From here on dropping `starting` kills the child.
+    let starting = Starting {
+        whose: Whose::Container,
+        conn: ours,
+        process: Some((pid, pidfd)),
+        helper: None,
+        console: None,
+        ready: false,
+        hooks: hooks::runner(create.spec, create.id),
+    };
+    if clone_flags & flags::NEWUSER != 0 {
+        let linux = create.spec.linux.as_ref();
+        write_id_map(pid, "uid_map", linux.map(|l| l.uid_mappings.as_slice()).unwrap_or_default())?;
+        write_id_map(pid, "gid_map", linux.map(|l| l.gid_mappings.as_slice()).unwrap_or_default())?;
+    }
+    release(&starting, create.cgroup, process, into.is_some())?;
+    Ok(starting)
+}
+
+/// Puts a child into its cgroups and limits and lets it go on.
+pub(crate) fn release(
+    starting: &Starting,
+    cgroup: &cgroup::Manager,
+    process: &Process,
+    born_inside: bool,
+) -> Result<()> {
+    let pid = starting.process.as_ref().and_then(|(pid, _)| Pid::from_raw(*pid));
+    let pid = pid.ok_or_else(|| Failure::plain(Step::Lost, "no process"))?;
+    cgroup_step(if born_inside { cgroup.add_pid_v1(pid) } else { cgroup.add_pid(pid) })?;
+    for limit in &process.rlimits {
+        set_limit(pid, limit)?;
+    }
+    // The shim's own score is not for containers.
+    let score = process.oom_score_adj.unwrap_or(0).to_string();
+    write_proc(pid.as_raw_nonzero().get(), "oom_score_adj", &score).context(Step::Limit, "failed to set oom_score_adj")?;
+    starting.conn.send(&ToChild::Go, &[]).map_err(|e| Failure::plain(Step::Lost, e.to_string()))?;
+    starting.conn.set_nonblocking(true).context(Step::Prepare, "fcntl")
+}
+
+fn write_proc(pid: i32, file: &str, content: &str) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).open(format!("/proc/{pid}/{file}"))?;
+    file.write_all(content.as_bytes())
+}
+
+fn write_id_map(pid: i32, file: &str, map: &[IdMapping]) -> Result<()> {
+    let text: String = map.iter().map(|m| format!("{} {} {}\n", m.container_id, m.host_id, m.size)).collect();
+    write_proc(pid, file, &text).with_context(Step::Namespace, || format!("failed to write {file}"))
+}

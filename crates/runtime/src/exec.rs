@@ -1,0 +1,100 @@
+//! Running another process in a container: the shim's side.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use oci::runtime::{NamespaceType, Process, Spec};
+use shim_proto::{Conn, StartError, Step};
+use sys::process::{Cloned, flags};
+
+use crate::child;
+use crate::child::init::Tty;
+use crate::child::join::JoinPlan;
+use crate::create::{cgroup_step, release};
+use crate::failure::{Context as _, Failure, Result};
+use crate::filter::Filter;
+use crate::starting::{Starting, Whose};
+use crate::stdio::Stdio;
+
+/// A process to be run in a running container.
+#[derive(Debug)]
+pub struct Exec<'a> {
+    /// Full id of the container.
+    pub id: &'a str,
+    /// What is run.
+    pub process: &'a Process,
+    /// The container's first process, alive.
+    pub target: BorrowedFd<'a>,
+    /// What [`namespaces_to_join`] says of the container's spec.
+    pub namespaces: u64,
+    /// The container's cgroup.
+    pub cgroup: &'a cgroup::Manager,
+    /// The container's filter.
+    pub filter: Option<&'a Filter>,
+}
+
+/// Which namespaces a process has to join that comes into this container later, as `CLONE_NEW*`.
+#[must_use]
+pub fn namespaces_to_join(spec: &Spec, netns: bool) -> u64 {
+    let list = spec.linux.as_ref().map(|l| l.namespaces.as_slice()).unwrap_or_default();
+    let all = list.iter().fold(flags::NEWNS, |bits, namespace| {
+        bits | match namespace.r#type {
+            NamespaceType::Pid => flags::NEWPID,
+            NamespaceType::Network => flags::NEWNET,
+            NamespaceType::Mount => flags::NEWNS,
+            NamespaceType::Ipc => flags::NEWIPC,
+            NamespaceType::Uts => flags::NEWUTS,
+            NamespaceType::User => flags::NEWUSER,
+            NamespaceType::Cgroup => flags::NEWCGROUP,
+            NamespaceType::Time => flags::NEWTIME,
+        }
+    });
+    if netns { all | flags::NEWNET } else { all }
+}
+
+/// Sets a process on its way into a running container.
+///
+/// # Errors
+/// Why, in Docker's words.
+pub fn exec(exec: &Exec<'_>, stdio: Stdio) -> std::result::Result<Starting, StartError> {
+    launch(exec, stdio).map_err(Failure::of_exec)
+}
+
+fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
+    if exec.process.args.is_empty() {
+        return Err(Failure::plain(Step::Plan, "process args must not be empty"));
+    }
+    let (ours, theirs) = Conn::pair().context(Step::Prepare, "socketpair")?;
+    let into = cgroup_step(exec.cgroup.open_for_clone_into())?;
+    let cloned = sys::process::clone3(0, into.as_ref().map(|fd| fd.as_fd())).context(Step::Namespace, "clone3")?;
+    let (pid, pidfd) = match cloned {
+        Cloned::Parent { pid, pidfd } => (pid, pidfd),
+        Cloned::Child => {
+            drop(ours);
+            let tty = match &stdio {
+                Stdio::Terminal { size } => Some(Tty { size: *size }),
+                Stdio::Streams { .. } => None,
+            };
+            let plan = JoinPlan {
+                id: exec.id,
+                process: exec.process,
+                target: exec.target,
+                namespaces: exec.namespaces,
+                tty,
+                filter: exec.filter,
+            };
+            child::join::run(&plan, stdio, &theirs)
+        }
+    };
+    drop((theirs, stdio));
+    let starting = Starting {
+        whose: Whose::Exec,
+        conn: ours,
+        process: Some((pid, pidfd)),
+        helper: None,
+        console: None,
+        ready: false,
+        hooks: None,
+    };
+    release(&starting, exec.cgroup, exec.process, into.is_some())?;
+    Ok(starting)
+}

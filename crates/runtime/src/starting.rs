@@ -1,0 +1,184 @@
+//! A process on its way to the user's program, seen from the shim.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitOptions, waitpid};
+use shim_proto::{Conn, ConnError, StartError, Step};
+
+use crate::channel::{FromChild, ToChild};
+use crate::failure::Failure;
+
+/// A process that was started.
+#[derive(Debug)]
+pub struct Started {
+    /// Its id, as the shim numbers it. It is a child of the shim.
+    pub pid: i32,
+    /// A handle of it.
+    pub pidfd: OwnedFd,
+    /// The master side of its terminal.
+    pub console: Option<OwnedFd>,
+}
+
+/// How failures are framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Container,
+    Exec,
+}
+
+impl Whose {
+    fn frame(self, failure: Failure) -> StartError {
+        match self {
+            Self::Container => failure.of_container(),
+            Self::Exec => failure.of_exec(),
+        }
+    }
+}
+
+/// Hooks that the shim runs when the child has got that far.
+pub(crate) type HookRunner = Box<dyn FnMut(i32) -> Result<(), Failure>>;
+
+/// A process that is being started. Wait for [`Self::fd`] to become readable, then call [`Self::advance`].
+///
+/// Dropping it kills the process.
+pub struct Starting {
+    pub(crate) whose: Whose,
+    pub(crate) conn: Conn,
+    /// The process of whom we know; for an exec session first the helper that joins the container.
+    pub(crate) process: Option<(i32, OwnedFd)>,
+    /// The helper of an exec session, until it is reaped.
+    pub(crate) helper: Option<i32>,
+    pub(crate) console: Option<OwnedFd>,
+    pub(crate) ready: bool,
+    pub(crate) hooks: Option<HookRunner>,
+}
+
+impl std::fmt::Debug for Starting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Starting").field("whose", &self.whose).field("process", &self.process).finish_non_exhaustive()
+    }
+}
+
+impl Starting {
+    /// Becomes readable when there is news.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.conn.as_fd()
+    }
+
+    /// Takes what news there are; `None` when the process is still on its way.
+    ///
+    /// # Errors
+    /// The process could not be started. It is dead and reaped by then.
+    pub fn advance(&mut self) -> Result<Option<Started>, StartError> {
+        loop {
+            match self.conn.recv::<FromChild>() {
+                Err(ConnError::WouldBlock) => return Ok(None),
+                Ok(None) => return self.ended().map(Some),
+                Ok(Some((message, fds))) => {
+                    if let Err(failure) = self.message(message, fds) {
+                        self.kill();
+                        return Err(self.whose.frame(failure));
+                    }
+                }
+                Err(error) => {
+                    self.kill();
+                    let text = format!("broken channel of the starting process: {error}");
+                    return Err(self.whose.frame(Failure::plain(Step::Lost, text)));
+                }
+            }
+        }
+    }
+
+    /// Waits until the process is started.
+    ///
+    /// # Errors
+    /// As [`Self::advance`].
+    pub fn wait(mut self) -> Result<Started, StartError> {
+        loop {
+            if let Some(started) = self.advance()? {
+                return Ok(started);
+            }
+            let mut fds = [PollFd::new(&self.conn, PollFlags::IN)];
+            let _ = rustix::event::poll(&mut fds, None);
+        }
+    }
+
+    fn message(&mut self, message: FromChild, mut fds: Vec<OwnedFd>) -> Result<(), Failure> {
+        match message {
+            FromChild::Console => self.console = fds.pop(),
+            FromChild::Ready => self.ready = true,
+            FromChild::Forked { pid } => {
+                let pidfd = fds.pop().ok_or_else(|| Failure::plain(Step::Lost, "no pidfd came"))?;
+                if let Some((helper, _)) = self.process.replace((pid, pidfd)) {
+                    self.helper = Some(helper);
+                }
+            }
+            FromChild::Hooks => {
+                if let (Some(hooks), Some((pid, _))) = (&mut self.hooks, &self.process) {
+                    hooks(*pid)?;
+                }
+                self.conn.send(&ToChild::Go, &[]).map_err(|e| Failure::plain(Step::Lost, e.to_string()))?;
+            }
+            FromChild::Failed { step, errno, path, text } => return Err(Failure { step, errno, path, text }),
+        }
+        Ok(())
+    }
+
+    /// The channel is closed: the program runs, or the process is dead.
+    fn ended(&mut self) -> Result<Started, StartError> {
+        self.reap_helper();
+        if !self.ready {
+            let how = match self.kill() {
+                Some(status) if status & 0x7f != 0 => format!("killed by signal {}", status & 0x7f),
+                Some(status) => format!("exit status {}", status >> 8),
+                None => "unknown status".to_owned(),
+            };
+            let text = format!("the starting process died unexpectedly: {how}");
+            return Err(self.whose.frame(Failure::plain(Step::Lost, text)));
+        }
+        let lost = || self.whose.frame(Failure::plain(Step::Lost, "no process"));
+        let (pid, pidfd) = self.process.take().ok_or_else(lost)?;
+        Ok(Started { pid, pidfd, console: self.console.take() })
+    }
+
+    fn reap_helper(&mut self) {
+        if let Some(pid) = self.helper.take() {
+            reap(pid);
+        }
+    }
+
+    /// Kills and reaps whatever is left of it.
+    fn kill(&mut self) -> Option<i32> {
+        let status = self.process.take().and_then(|(pid, pidfd)| {
+            let _ = sys::signal::pidfd_kill(pidfd.as_fd(), KILL);
+            reap(pid)
+        });
+        if let Some(pid) = self.helper {
+            let _ = sys::signal::kill(pid, KILL);
+        }
+        self.reap_helper();
+        status
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+const KILL: i32 = 9;
+
+fn reap(pid: i32) -> Option<i32> {
+    let pid = Pid::from_raw(pid)?;
+    loop {
+        match waitpid(Some(pid), WaitOptions::empty()) {
+            Err(Errno::INTR) => {}
+            Ok(Some((_, status))) => return Some(status.as_raw()),
+            _ => return None,
+        }
+    }
+}
