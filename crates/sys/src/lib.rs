@@ -2,8 +2,10 @@
 
 #![allow(unsafe_code)]
 
+pub mod bpf;
 pub mod ext4;
 pub mod inherited;
+pub mod memory;
 pub mod mount;
 pub mod netns;
 pub mod process;

@@ -1,0 +1,80 @@
+//! One-shot reads and writes of kernel files.
+
+use std::path::Path;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::{Error, Result};
+
+/// More than any cgroup file holds (memory.stat is 4 KiB, cgroup.procs of 100,000 processes is 700 KiB).
+const MAX: usize = 16 << 20;
+
+fn open(path: &Path, flags: OFlags) -> Result<OwnedFd> {
+    rustix::fs::open(path, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty()).map_err(|errno| Error::Io {
+        operation: "open",
+        path: path.into(),
+        errno,
+    })
+}
+
+/// Reads a whole file.
+pub(crate) fn read(path: &Path) -> Result<String> {
+    let fd = open(path, OFlags::RDONLY)?;
+    let mut content = Vec::new();
+    let mut buffer = [0_u8; 4096];
+    loop {
+        match rustix::io::read(&fd, &mut buffer) {
+            Ok(0) => break,
+            Ok(count) => content.extend_from_slice(&buffer[..count]),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(Error::Io { operation: "read", path: path.into(), errno }),
+        }
+        if content.len() > MAX {
+            return Err(Error::Malformed { path: path.into() });
+        }
+    }
+    String::from_utf8(content).map_err(|_| Error::Malformed { path: path.into() })
+}
+
+/// Reads a whole file; `None` when it is not there.
+pub(crate) fn read_optional(path: &Path) -> Result<Option<String>> {
+    match read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads one number; `max` is [`u64::MAX`].
+pub(crate) fn read_number(path: &Path) -> Result<u64> {
+    parse_number(&read(path)?).ok_or_else(|| Error::Malformed { path: path.into() })
+}
+
+/// Parses one number; `max` is [`u64::MAX`].
+pub(crate) fn parse_number(text: &str) -> Option<u64> {
+    match text.trim() {
+        "max" => Some(u64::MAX),
+        // v1 answers some questions about usage with a negative number.
+        negative if negative.starts_with('-') => negative.parse::<i64>().ok().map(|_| 0),
+        number => number.parse().ok(),
+    }
+}
+
+/// Writes a file with one write(2), which is how cgroup files want it.
+pub(crate) fn write(path: &Path, value: &str) -> Result<()> {
+    let fd = open(path, OFlags::WRONLY)?;
+    loop {
+        match rustix::io::write(&fd, value.as_bytes()) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(Error::Io { operation: "write", path: path.into(), errno }),
+        }
+    }
+}
+
+/// Whether the error says that the file or the cgroup is not there (any more).
+pub(crate) fn is_missing(error: &Error) -> bool {
+    matches!(error.errno(), Some(Errno::NOENT | Errno::NODEV))
+}

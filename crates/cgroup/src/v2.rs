@@ -1,0 +1,250 @@
+//! Limits on cgroup v2 (Documentation/admin-guide/cgroup-v2.rst).
+
+use std::path::Path;
+
+use oci::runtime::{BlockIo, Cpu, Memory, Resources};
+use rustix::fs::Mode;
+use rustix::io::Errno;
+
+use crate::devices::Policy;
+use crate::{Error, Result, convert, devices, file, v1};
+
+/// One write into a file of the cgroup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Write {
+    /// File.
+    pub(crate) file: String,
+    /// What is written.
+    pub(crate) value: String,
+    /// Whether a missing file is no error.
+    pub(crate) optional: bool,
+}
+
+fn write(file: &str, value: impl ToString) -> Write {
+    Write { file: file.to_owned(), value: value.to_string(), optional: false }
+}
+
+/// A limit, where -1 is none.
+fn limit(value: i64) -> String {
+    if value < 0 { "max".to_owned() } else { value.to_string() }
+}
+
+/// What a set of limits comes to, but for devices.
+pub(crate) fn plan(resources: &Resources) -> Result<Vec<Write>> {
+    let mut writes = Vec::new();
+    if let Some(memory) = &resources.memory {
+        plan_memory(memory, &mut writes)?;
+    }
+    if let Some(cpu) = &resources.cpu {
+        plan_cpu(cpu, &mut writes);
+    }
+    if let Some(value) = resources.pids.and_then(|pids| pids.limit).filter(|value| *value != 0) {
+        writes.push(write("pids.max", limit(value)));
+    }
+    if let Some(block) = &resources.block_io {
+        plan_block(block, &mut writes);
+    }
+    for huge in &resources.hugepage_limits {
+        writes.push(write(&format!("hugetlb.{}.max", huge.page_size), huge.limit));
+        writes.push(Write { optional: true, ..write(&format!("hugetlb.{}.rsvd.max", huge.page_size), huge.limit) });
+    }
+    for (device, limit) in &resources.rdma {
+        writes.push(write("rdma.max", v1::rdma_line(device, limit)));
+    }
+    for (key, value) in &resources.unified {
+        if key.is_empty() || key.contains(['/', '\0']) || key == "." || key == ".." {
+            return Err(Error::InvalidUnifiedKey { key: key.clone() });
+        }
+        writes.push(write(key, value));
+    }
+    Ok(writes)
+}
+
+fn plan_memory(memory: &Memory, writes: &mut Vec<Write>) -> Result<()> {
+    if let Some(swap) = convert::swap(memory.limit, memory.swap)? {
+        // No swap file means no swap; only a real limit misses it then.
+        writes.push(Write { optional: swap <= 0, ..write("memory.swap.max", limit(swap)) });
+    }
+    if let Some(value) = memory.limit.filter(|value| *value != 0) {
+        writes.push(write("memory.max", limit(value)));
+    }
+    if let Some(value) = memory.reservation.filter(|value| *value != 0) {
+        writes.push(write("memory.low", limit(value)));
+    }
+    Ok(())
+}
+
+fn plan_cpu(cpu: &Cpu, writes: &mut Vec<Write>) {
+    if let Some(idle) = cpu.idle {
+        writes.push(write("cpu.idle", idle));
+    }
+    match cpu.shares.map(convert::cpu_weight) {
+        Some(0) | None => {}
+        // An idle cgroup has no weight.
+        Some(_) if cpu.idle == Some(1) => {}
+        Some(weight) => writes.push(write("cpu.weight", weight)),
+    }
+    let (quota, period) = (cpu.quota.filter(|quota| *quota != 0), cpu.period.filter(|period| *period != 0));
+    // A burst above the quota in force is refused, and so is a quota below the burst in force.
+    let burst = cpu.burst.map(|burst| write("cpu.max.burst", burst));
+    let max = (quota.is_some() || period.is_some()).then(|| {
+        let quota = quota.map_or_else(|| "max".to_owned(), limit);
+        write("cpu.max", format!("{quota} {}", period.unwrap_or(100_000)))
+    });
+    if cpu.burst == Some(0) {
+        writes.extend(burst.into_iter().chain(max));
+    } else {
+        writes.extend(max.into_iter().chain(burst));
+    }
+    if !cpu.cpus.is_empty() {
+        writes.push(write("cpuset.cpus", &cpu.cpus));
+    }
+    if !cpu.mems.is_empty() {
+        writes.push(write("cpuset.mems", &cpu.mems));
+    }
+}
+
+fn plan_block(block: &BlockIo, writes: &mut Vec<Write>) {
+    if let Some(weight) = block.weight.filter(|weight| *weight != 0) {
+        // BFQ's own file takes the value as it is, io.weight has another scale; whichever exists takes it.
+        writes.push(Write { optional: true, ..write("io.bfq.weight", weight) });
+        writes.push(Write { optional: true, ..write("io.weight", format!("default {}", convert::io_weight(weight))) });
+    }
+    for device in &block.weight_device {
+        if let Some(weight) = device.weight.filter(|weight| *weight != 0) {
+            let line = format!("{}:{} {weight}", device.major, device.minor);
+            writes.push(Write { optional: true, ..write("io.bfq.weight", line) });
+        }
+    }
+    for (key, list) in [
+        ("rbps", &block.throttle_read_bps_device),
+        ("wbps", &block.throttle_write_bps_device),
+        ("riops", &block.throttle_read_iops_device),
+        ("wiops", &block.throttle_write_iops_device),
+    ] {
+        for device in list {
+            let rate = if device.rate == 0 { "max".to_owned() } else { device.rate.to_string() };
+            writes.push(write("io.max", format!("{}:{} {key}={rate}", device.major, device.minor)));
+        }
+    }
+}
+
+/// Puts limits into force.
+pub(crate) fn apply(dir: &Path, resources: &Resources) -> Result<()> {
+    if !resources.devices.is_empty() {
+        devices::attach(dir, &Policy::from_rules(&resources.devices)?)?;
+    }
+    for step in plan(resources)? {
+        match file::write(&dir.join(&step.file), &step.value) {
+            Err(error) if step.optional && file::is_missing(&error) => {}
+            Err(error) if error.errno() == Some(Errno::NOENT) => {
+                let controller = step.file.split('.').next().unwrap_or_default().to_owned();
+                return Err(if controller.is_empty() { error } else { Error::NoController { controller } });
+            }
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes `path` below `mount`; every directory on the way hands all controllers it can down to its children.
+pub(crate) fn make_dirs(mount: &Path, path: &str, controllers: &[String]) -> Result<()> {
+    let mut dir = mount.to_path_buf();
+    for part in path.split('/') {
+        delegate(&dir, controllers)?;
+        dir.push(part);
+        match rustix::fs::mkdir(&dir, Mode::from(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(Error::Io { operation: "mkdir", path: dir, errno }),
+        }
+    }
+    Ok(())
+}
+
+/// Enables controllers for the children of `dir`. One that cannot be is left out: a limit that needs it will say so.
+fn delegate(dir: &Path, controllers: &[String]) -> Result<()> {
+    let control = dir.join("cgroup.subtree_control");
+    let enabled = file::read(&control)?;
+    let missing: Vec<String> = controllers
+        .iter()
+        .filter(|controller| !enabled.split_whitespace().any(|own| own == controller.as_str()))
+        .map(|controller| format!("+{controller}"))
+        .collect();
+    if missing.is_empty() || file::write(&control, &missing.join(" ")).is_ok() {
+        return Ok(());
+    }
+    for controller in missing {
+        // One refused controller refuses the whole line, so each is tried alone.
+        let _ = file::write(&control, &controller);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use oci::runtime::{HugepageLimit, Pids, ThrottleDevice};
+
+    use super::*;
+
+    fn lines(resources: &Resources) -> Vec<String> {
+        let writes = plan(resources).expect("plans");
+        writes.iter().map(|w| format!("{}={}{}", w.file, w.value, if w.optional { "?" } else { "" })).collect()
+    }
+
+    #[test]
+    fn nothing() {
+        assert!(lines(&Resources::default()).is_empty());
+    }
+
+    #[test]
+    fn everything() {
+        let resources = Resources {
+            memory: Some(Memory { limit: Some(100), swap: Some(300), reservation: Some(50), ..Memory::default() }),
+            cpu: Some(Cpu {
+                shares: Some(1024),
+                quota: Some(50_000),
+                burst: Some(10),
+                cpus: "0".into(),
+                mems: "0".into(),
+                ..Cpu::default()
+            }),
+            pids: Some(Pids { limit: Some(-1) }),
+            block_io: Some(BlockIo {
+                weight: Some(1000),
+                throttle_write_iops_device: vec![ThrottleDevice { major: 8, minor: 0, rate: 10 }],
+                ..BlockIo::default()
+            }),
+            hugepage_limits: vec![HugepageLimit { page_size: "2MB".into(), limit: 9 }],
+            unified: [("memory.high".to_owned(), "7".to_owned())].into(),
+            ..Resources::default()
+        };
+        assert_eq!(
+            lines(&resources),
+            [
+                "memory.swap.max=200",
+                "memory.max=100",
+                "memory.low=50",
+                "cpu.weight=100",
+                "cpu.max=50000 100000",
+                "cpu.max.burst=10",
+                "cpuset.cpus=0",
+                "cpuset.mems=0",
+                "pids.max=max",
+                "io.bfq.weight=1000?",
+                "io.weight=default 10000?",
+                "io.max=8:0 wiops=10",
+                "hugetlb.2MB.max=9",
+                "hugetlb.2MB.rsvd.max=9?",
+                "memory.high=7",
+            ]
+        );
+    }
+
+    #[test]
+    fn unified_keys_are_names() {
+        for key in ["../x", "a/b", "", ".."] {
+            let resources = Resources { unified: [(key.to_owned(), String::new())].into(), ..Resources::default() };
+            assert!(matches!(plan(&resources), Err(Error::InvalidUnifiedKey { .. })), "{key}");
+        }
+    }
+}
