@@ -81,7 +81,7 @@ pub enum Error {
         /// The file.
         name: String,
         /// Why.
-        source: Box<Error>,
+        source: Box<Self>,
     },
     /// A layer could not be unpacked.
     #[error("failed to extract layer {layer}: {source}")]
@@ -89,7 +89,7 @@ pub enum Error {
         /// The digest of its tar.
         layer: Digest,
         /// Why.
-        source: Box<Error>,
+        source: Box<Self>,
     },
     /// Something asked for is not in the archive.
     #[error("{0}")]
@@ -137,19 +137,22 @@ fn wanted_platform(p: Option<&str>) -> String {
 impl HasKind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound(_) | Self::NotFoundIn(_) | Self::Ambiguous | Self::PlatformNotFound { .. } | Self::NoMatchingManifest(_) => {
-                ErrorKind::NotFound
+            Self::NotFound(_)
+            | Self::NotFoundIn(_)
+            | Self::Ambiguous
+            | Self::PlatformNotFound { .. }
+            | Self::NoMatchingManifest(_) => ErrorKind::NotFound,
+            Self::Reference(_) | Self::InvalidFilter(_) | Self::InvalidPlatform(_) | Self::InvalidChange(_) => {
+                ErrorKind::InvalidParameter
             }
-            Self::Reference(_) | Self::InvalidFilter(_) | Self::InvalidPlatform(_) | Self::InvalidChange(_) => ErrorKind::InvalidParameter,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::InvalidDocument { .. }
             | Self::InvalidDescriptor { .. }
             | Self::DiffId { .. }
             | Self::InvalidArchive(_)
-            | Self::Io { .. } | Self::Thread(_)
-            | Self::Input(_) => {
-                ErrorKind::System
-            }
+            | Self::Io { .. }
+            | Self::Thread(_)
+            | Self::Input(_) => ErrorKind::System,
             Self::Ingest { source, .. } | Self::Extract { source, .. } => source.kind(),
             Self::Archive(e) => e.kind(),
             Self::Content(e) => e.kind(),

@@ -128,11 +128,11 @@ impl<'a> Incoming<'a> {
     }
 
     /// Stores documents, then commits records and names in one step.
-    pub(crate) fn commit(self) -> Result<()> {
+    pub(crate) fn commit(&self) -> Result<()> {
         for (digest, bytes) in &self.documents {
             self.store.inner.content.put_as(digest, bytes)?;
         }
-        let Self { records, names, .. } = &self;
+        let Self { records, names, .. } = self;
         self.store.change(|current, change| {
             for (digest, record) in records {
                 change.put_manifest(digest.clone(), record.clone());
@@ -143,5 +143,17 @@ impl<'a> Incoming<'a> {
             }
             Ok(())
         })
+    }
+
+    /// Takes back what a failed operation published: these blobs, the documents and the layers, unless somebody
+    /// else uses them.
+    pub(crate) fn undo(self, mut added: BTreeMap<String, Descriptor>) -> Result<()> {
+        let Self { store, pins, documents, records, .. } = self;
+        drop(pins);
+        for digest in documents.into_keys() {
+            let descriptor = Descriptor { digest: digest.to_string(), ..Descriptor::default() };
+            added.entry(digest.to_string()).or_insert(descriptor);
+        }
+        store.sweep_blobs(added, records.into_values().flat_map(|r| r.keys).collect())
     }
 }

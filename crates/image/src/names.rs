@@ -137,7 +137,8 @@ impl Names {
             }
         }
         let digest = digest.ok_or_else(|| wanted.not_found())?;
-        let all: Vec<_> = self.all.iter().map(|(n, r)| (n.as_str(), r)).filter(|(_, r)| r.target.digest == digest).collect();
+        let all: Vec<_> =
+            self.all.iter().map(|(n, r)| (n.as_str(), r)).filter(|(_, r)| r.target.digest == digest).collect();
         if all.is_empty() { Err(wanted.not_found()) } else { Ok((exact, all)) }
     }
 
@@ -204,8 +205,12 @@ mod tests {
     #[test]
     fn what_is_typed_is_found() {
         let n = names(&[
-            ("docker.io/library/a:latest", 0x11), ("docker.io/library/a:2", 0x22), ("x.io/b:1", 0x22),
-            ("moby-dangling@sha256:33", 0x33), ("docker.io/library/2222:latest", 0x44), ("docker.io/library/c:1", 0x12),
+            ("docker.io/library/a:latest", 0x11),
+            ("docker.io/library/a:2", 0x22),
+            ("x.io/b:1", 0x22),
+            ("moby-dangling@sha256:33", 0x33),
+            ("docker.io/library/2222:latest", 0x44),
+            ("docker.io/library/c:1", 0x12),
         ]);
         let found = |s: &str| n.resolve(s).map(|(_, r)| r.target.digest.clone()).map_err(|e| e.to_string());
         assert_eq!(found("a"), Ok(id(0x11)));
@@ -221,7 +226,10 @@ mod tests {
         assert_eq!(found("333"), Err("No such image: 333:latest".to_owned()));
         assert_eq!(found("nope"), Err("No such image: nope:latest".to_owned()));
         assert_eq!(found(&id(0x77)), Err(format!("No such image: {}", id(0x77))));
-        assert_eq!(found("UP"), Err("invalid reference format: repository name (library/UP) must be lowercase".to_owned()));
+        assert_eq!(
+            found("UP"),
+            Err("invalid reference format: repository name (library/UP) must be lowercase".to_owned())
+        );
         let two = names(&[("docker.io/library/a:1", 0x55), ("docker.io/library/b:1", 0x55)]);
         assert!(two.resolve("5555").is_ok());
         let mut all = two.all.clone();

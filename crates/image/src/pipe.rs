@@ -97,10 +97,6 @@ impl<R: BufRead, F: FnMut(&[u8]) -> io::Result<()>> Tee<R, F> {
     pub(crate) fn new(input: R, take: F) -> Self {
         Self { input, take, seen: 0 }
     }
-
-    pub(crate) fn into_inner(self) -> R {
-        self.input
-    }
 }
 
 impl<R: BufRead, F: FnMut(&[u8]) -> io::Result<()>> Read for Tee<R, F> {

@@ -82,9 +82,9 @@ pub(crate) fn rank(wanted: &Platform, have: &Platform) -> Option<usize> {
     if wanted.os != have.os {
         return None;
     }
-    accepted(&wanted).iter().position(|(arch, variant)| {
-        *arch == have.architecture && variant.as_deref() == have.variant.as_deref()
-    })
+    accepted(&wanted)
+        .iter()
+        .position(|(arch, variant)| *arch == have.architecture && variant.as_deref() == have.variant.as_deref())
 }
 
 /// Whether an image for `have` is exactly for `wanted`.

@@ -9,8 +9,8 @@ use crate::names::{Named, Names, familiar, tags_and_digests};
 use crate::record::{NameRecord, PARENT_LABEL, digest_of, is_dangling, size_of};
 use crate::walk::ManifestAt;
 use crate::{
-    Error, HistoryItem, ImageHandle, ImageSummary, ImageView, ListFilter, ManifestKind, ManifestSummary, Result,
-    Store, document, glob, platform,
+    Error, HistoryItem, ImageHandle, ImageSummary, ImageView, ListFilter, ManifestKind, ManifestSummary, Result, Store,
+    document, glob, platform,
 };
 
 impl Store {
@@ -308,4 +308,3 @@ fn matches_reference(pattern: &str, name: &str) -> bool {
 pub(crate) fn unix_nanos(s: &str) -> Option<i64> {
     i64::try_from(s.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok()
 }
-

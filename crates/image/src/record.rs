@@ -91,10 +91,9 @@ pub(crate) fn now() -> i64 {
 
 /// The digest of a descriptor, checked.
 pub(crate) fn digest_of(d: &Descriptor) -> crate::Result<Digest> {
-    d.digest.parse().map_err(|e: id::DigestError| crate::Error::InvalidDescriptor {
-        digest: d.digest.clone(),
-        why: e.to_string(),
-    })
+    d.digest
+        .parse()
+        .map_err(|e: id::DigestError| crate::Error::InvalidDescriptor { digest: d.digest.clone(), why: e.to_string() })
 }
 
 /// The size of a descriptor; negative is none.

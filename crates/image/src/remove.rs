@@ -27,12 +27,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Conflict`] if it is in use, and as [`Self::resolve`].
-    pub async fn remove(
-        &self,
-        reference: &str,
-        options: RemoveOptions,
-        in_use: &dyn InUse,
-    ) -> Result<Vec<Removed>> {
+    pub async fn remove(&self, reference: &str, options: RemoveOptions, in_use: &dyn InUse) -> Result<Vec<Removed>> {
         let uses = in_use.uses();
         let (this, reference) = (self.clone(), reference.to_owned());
         blocking(move || this.remove_blocking(&reference, &options, &uses)).await
@@ -113,8 +108,7 @@ impl Store {
         while let Some(id) = parent.take() {
             let taken = self.change(|names, change| {
                 let all: Vec<Named<'_>> = names.of_target(&id).collect();
-                let is_parent =
-                    names.iter().any(|(_, r)| r.labels.get(crate::record::PARENT_LABEL) == Some(&id));
+                let is_parent = names.iter().any(|(_, r)| r.labels.get(crate::record::PARENT_LABEL) == Some(&id));
                 let [(name, record)] = all.as_slice() else { return Ok(None) };
                 let used = uses.iter().any(|u| u.image.as_str() == id);
                 if !is_dangling(name) || is_parent || used {
@@ -243,7 +237,9 @@ fn conflicts(id: &str, all: &[Named<'_>], uses: &[Use], soft: Soft) -> Result<()
     if let Some(user) = users().find(|u| u.running) {
         return conflict(true, format!("image is being used by running container {}", user.container.short()));
     }
-    if soft.stopped && let Some(user) = users().next() {
+    if soft.stopped
+        && let Some(user) = users().next()
+    {
         return conflict(false, format!("image is being used by stopped container {}", user.container.short()));
     }
     if soft.references && all.len() > 1 {

@@ -98,7 +98,5 @@ fn mount(m: snapshot::Mount) -> RootfsMount {
 /// The chain id of the first `n` layers (OCI image specification, config.md, "Layer ChainID").
 pub(crate) fn chain_id(diff_ids: &[Digest]) -> Option<Digest> {
     let (first, rest) = diff_ids.split_first()?;
-    Some(rest.iter().fold(first.clone(), |chain, diff| {
-        content::Hasher::digest(format!("{chain} {diff}").as_bytes())
-    }))
+    Some(rest.iter().fold(first.clone(), |chain, diff| content::Hasher::digest(format!("{chain} {diff}").as_bytes())))
 }

@@ -6,6 +6,7 @@
 //! Layers are unpacked on their own. One that leans on what is below it (`archive::Applied::needs_lower`) is
 //! unpacked again when its parents are there, and then belongs to that chain only.
 
+use std::collections::HashSet;
 use std::io::{self, BufRead, Read};
 use std::os::fd::OwnedFd;
 
@@ -132,11 +133,13 @@ pub(crate) struct Assembly<'a> {
     keys: Vec<String>,
     /// What is unpacked for each layer and not visible yet.
     fresh: Vec<Option<Unpacked>>,
+    /// Blobs that were seen to unpack to a layer, once needed.
+    known: Option<HashSet<(Digest, Digest)>>,
 }
 
 impl<'a> Assembly<'a> {
     pub(crate) fn new(store: &'a Store, diff_ids: &'a [Digest], blobs: &'a [Digest]) -> Self {
-        Self { store, diff_ids, blobs, keys: Vec::new(), fresh: diff_ids.iter().map(|_| None).collect() }
+        Self { store, diff_ids, blobs, keys: Vec::new(), fresh: diff_ids.iter().map(|_| None).collect(), known: None }
     }
 
     /// Takes what was unpacked already for layer `i`.
@@ -161,10 +164,14 @@ impl<'a> Assembly<'a> {
     fn layer(&mut self, i: usize) -> Result<(String, Option<Unpacked>)> {
         let diff = &self.diff_ids[i];
         if let Some(key) = self.store.layer_key(self.diff_ids, i)? {
+            if self.fresh[i].is_none() {
+                self.check_known(i)?;
+            }
             return Ok((key, None));
         }
         // The same layer twice in one image is unpacked once.
-        if let Some(before) = (0..i).find(|b| self.diff_ids[*b] == *diff && self.keys[*b] == diff.hex()) {
+        let same = |b: &usize| self.diff_ids[*b] == *diff && self.blobs[*b] == self.blobs[i];
+        if let Some(before) = (0..i).find(|b| same(b) && self.keys[*b] == diff.hex()) {
             let leans = self.fresh[before].as_ref().is_some_and(|f| f.applied.needs_lower);
             if !leans {
                 return Ok((diff.hex().to_owned(), None));
@@ -185,10 +192,36 @@ impl<'a> Assembly<'a> {
         Ok((chain.hex().to_owned(), Some(fresh)))
     }
 
+    /// A layer that is unpacked already must not lend its name to a blob with something else in it.
+    fn check_known(&mut self, i: usize) -> Result<()> {
+        if self.known.is_none() {
+            let layers = self.store.manifest_records()?.into_iter().flat_map(|(_, r)| r.layers);
+            self.known = Some(layers.map(|l| (l.digest, l.diff_id)).collect());
+        }
+        let (blob, want) = (&self.blobs[i], &self.diff_ids[i]);
+        let known = self.known.as_ref().is_some_and(|k| k.contains(&(blob.clone(), want.clone())));
+        if known || blob == want {
+            return Ok(());
+        }
+        let file = io::BufReader::with_capacity(PIECE, self.store.inner.content.reader(blob)?);
+        let mut hasher = Hasher::like(want);
+        let mut decoder = Decoder::new(file)?;
+        loop {
+            let piece = decoder.fill_buf().map_err(archive::Error::from_input)?;
+            if piece.is_empty() {
+                break;
+            }
+            hasher.update(piece);
+            let n = piece.len();
+            decoder.consume(n);
+        }
+        let got = hasher.finish();
+        if got == *want { Ok(()) } else { Err(Error::DiffId { want: want.clone(), got }) }
+    }
+
     fn unpack_blob(&self, i: usize, lowers: Vec<OwnedFd>) -> Result<Unpacked> {
         let file = self.store.inner.content.reader(&self.blobs[i])?;
-        let unpacked =
-            unpack(&self.store.inner.snapshots, io::BufReader::with_capacity(PIECE, file), lowers)?;
+        let unpacked = unpack(&self.store.inner.snapshots, io::BufReader::with_capacity(PIECE, file), lowers)?;
         if unpacked.diff_id == self.diff_ids[i] {
             return Ok(unpacked);
         }

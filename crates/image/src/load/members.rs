@@ -36,7 +36,7 @@ pub(super) enum Member {
     /// Kept in memory.
     Small(Bytes),
     /// Written to disk, not yet published; unpacked on the way if it looked like a layer.
-    Large { blob: NewBlob, compression: Compression, unpacked: Option<Result<Unpacked>> },
+    Large { blob: Box<NewBlob>, compression: Compression, unpacked: Option<Box<Result<Unpacked>>> },
     /// Published.
     Stored { size: u64, compression: Compression },
 }
@@ -110,7 +110,7 @@ impl Members {
                 let stored = Member::Stored { size: blob.size(), compression: *compression };
                 let Member::Large { blob, unpacked, .. } = std::mem::replace(member, stored) else { return Ok(None) };
                 blob.commit()?;
-                Ok(unpacked)
+                Ok(unpacked.map(|u| *u))
             }
         }
     }
@@ -143,8 +143,8 @@ pub(super) fn read(store: &Store, input: &mut (dyn BufRead + Send)) -> Result<Me
                 members.links.push((name, target));
             }
             Kind::Regular => {
-                let (member, digest) =
-                    take(store, &mut members.memory, &name, &entry, &mut reader).map_err(|e| Error::ingest(&name, e))?;
+                let (member, digest) = take(store, &mut members.memory, &name, &entry, &mut reader)
+                    .map_err(|e| Error::ingest(&name, e))?;
                 members.by_digest.insert(digest, name.clone());
                 members.files.insert(name, member);
             }
@@ -191,7 +191,7 @@ fn large<R: BufRead>(store: &Store, reader: &mut Reader<R>) -> Result<(Member, D
             blob.write(&next)?;
         }
         let digest = blob.digest();
-        return Ok((Member::Large { blob, compression, unpacked: None }, digest));
+        return Ok((Member::Large { blob: Box::new(blob), compression, unpacked: None }, digest));
     }
     let (digest, unpacked) = std::thread::scope(|scope| {
         let (tx, rx) = pipe(PIECES);
@@ -227,7 +227,7 @@ fn large<R: BufRead>(store: &Store, reader: &mut Reader<R>) -> Result<(Member, D
         }
         u
     });
-    Ok((Member::Large { blob, compression, unpacked: Some(unpacked) }, digest))
+    Ok((Member::Large { blob: Box::new(blob), compression, unpacked: Some(Box::new(unpacked)) }, digest))
 }
 
 fn is_tar(head: &[u8]) -> bool {

@@ -29,24 +29,16 @@ struct DockerEntry {
 
 /// Brings the images of an archive into the store.
 pub(super) fn bring_in(store: &Store, members: Members, load: &Load) -> Result<Vec<Loaded>> {
-    let mut loader = Loader {
-        store,
-        members,
-        load,
-        incoming: Incoming::new(store),
-        seen: HashSet::new(),
-        added: BTreeMap::new(),
-    };
+    let mut loader =
+        Loader { store, members, load, incoming: Incoming::new(store), seen: HashSet::new(), added: BTreeMap::new() };
     let result = loader.run();
     let Loader { incoming, added, .. } = loader;
-    match result.and_then(|loaded| incoming.commit().map(|()| loaded)) {
-        Ok(loaded) => Ok(loaded),
-        Err(e) => {
-            // Nothing refers to what was published for the failed load.
-            store.sweep_blobs(added, Vec::new())?;
-            Err(e)
-        }
+    let result = result.and_then(|loaded| incoming.commit().map(|()| loaded));
+    if result.is_err() {
+        // Nothing refers to what was published for the failed load.
+        incoming.undo(added)?;
     }
+    result
 }
 
 struct Loader<'a> {
@@ -55,6 +47,8 @@ struct Loader<'a> {
     load: &'a Load,
     incoming: Incoming<'a>,
     seen: HashSet<Digest>,
+    /// Something that the target at hand lacks.
+    missing: Option<Digest>,
     /// Blobs published by this load.
     added: BTreeMap<String, Descriptor>,
 }
@@ -65,7 +59,12 @@ impl Loader<'_> {
         let mut out: Vec<Loaded> = Vec::new();
         let mut provides = false;
         for (name, target) in targets {
-            provides |= self.target(&target, 0)?;
+            self.missing = None;
+            let whole = self.target(&target, 0)?;
+            provides |= whole;
+            if let (false, Some(missing)) = (whole || !self.load.platforms.is_empty(), &self.missing) {
+                return Err(Error::InvalidArchive(format!("content digest {missing}: not found")));
+            }
             let id = digest_of(&target)?;
             let shown = name.as_ref().map(Reference::familiar);
             let name = name.map_or_else(|| dangling_name(&target.digest), |n| n.to_string());
@@ -149,10 +148,9 @@ impl Loader<'_> {
             self.members.find(&entry.config).ok_or_else(|| missing("image config", &entry.config))?;
         let mut layers = Vec::new();
         for name in entry.layers.iter().flatten() {
-            let (digest, size, compression) = self
-                .members
-                .find(name)
-                .ok_or_else(|| Error::InvalidArchive(format!("failed to resolve layers: layer \"{name}\" not found")))?;
+            let (digest, size, compression) = self.members.find(name).ok_or_else(|| {
+                Error::InvalidArchive(format!("failed to resolve layers: layer \"{name}\" not found"))
+            })?;
             let plain = compression == Compression::None;
             layers.push(match compressed.get(&digest) {
                 Some(known) => known.clone(),
@@ -212,7 +210,11 @@ impl Loader<'_> {
         let missing = || Error::InvalidArchive(format!("content digest {digest}: not found"));
         let Some(bytes) = self.document(&digest)? else {
             // Variants of an index may be missing.
-            return if nesting > 0 { Ok(false) } else { Err(missing()) };
+            if nesting == 0 {
+                return Err(missing());
+            }
+            self.missing = Some(digest);
+            return Ok(false);
         };
         if bytes.len() as u64 != size_of(target) {
             let (want, got) = (size_of(target), bytes.len() as u64);
@@ -261,7 +263,10 @@ impl Loader<'_> {
             match self.members.size(self.store, &id)? {
                 Some(size) if size == size_of(blob) => {}
                 Some(got) => return Err(content::Error::Size { want: size_of(blob), got }.into()),
-                None if nesting > 0 => return Ok(false),
+                None if nesting > 0 => {
+                    self.missing = Some(id);
+                    return Ok(false);
+                }
                 None => return Err(Error::InvalidArchive(format!("content digest {id}: not found"))),
             }
         }

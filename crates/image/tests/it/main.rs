@@ -1,0 +1,5 @@
+//! The image store as a whole, on archives made here. Needs root (whiteouts are devices, owners are changed).
+
+mod load;
+mod names;
+mod support;
