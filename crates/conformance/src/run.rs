@@ -113,18 +113,30 @@ struct Player<'a> {
 impl Player<'_> {
     fn step(&mut self, step: &Step) -> anyhow::Result<()> {
         let deadline = Instant::now() + step.within;
-        let before =
-            if self.options.leave_nothing { Some(testkit::leftovers::Picture::take(self.engine)?) } else { None };
+        let leaves = step.leaves(self.engine.kind().name(), self.cli.kind.name());
+        let before = if self.options.leave_nothing && !leaves {
+            Some(testkit::leftovers::Picture::take(self.engine)?)
+        } else {
+            None
+        };
+        let outcome;
         loop {
             match self.once(step) {
                 Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(200)),
-                done => break done?,
+                done => break outcome = done,
             }
         }
         if let Some(before) = before {
             let changes = before.settle(self.engine, Duration::from_secs(5))?;
-            anyhow::ensure!(changes.is_empty(), "left behind:\n    {}", changes.join("\n    "));
+            if !changes.is_empty() {
+                let what = format!("left behind:\n    {}", changes.join("\n    "));
+                return Err(match outcome {
+                    Ok(()) => anyhow::anyhow!("{what}"),
+                    Err(error) => error.context(what),
+                });
+            }
         }
+        outcome?;
         if self.options.check_each {
             invariants::check(self.engine)?;
         }

@@ -7,6 +7,7 @@
 //! @ only cli=gantry
 //! @ within 10                 try again for up to 10 s until the step passes
 //! @ timeout 120               seconds a single try may take (default 60)
+//! @ leaves engine=docker: why   it may change what lies around (else a run with `leave_nothing` fails)
 //! @ tty 24 80                 on a terminal of 24 rows and 80 columns
 //! $ docker run --rm "$BB" sh -c 'echo a; exit 3'
 //!   && true                   (two spaces: the command goes on)
@@ -55,6 +56,8 @@ pub struct Step {
     pub within: Duration,
     /// How long one try may take.
     pub timeout: Duration,
+    /// Where it may leave something behind.
+    pub leaves: Vec<Condition>,
     /// Rows and columns of the terminal.
     pub tty: Option<(u16, u16)>,
     /// What happens on the terminal.
@@ -113,7 +116,9 @@ impl Condition {
     /// Does it hold for this pair? A name `docker` also stands for `docker-graph`, `stock` for both stock ones.
     pub fn holds(&self, engine: &str, cli: &str) -> bool {
         let is = |wanted: &Option<String>, name: &str| {
-            wanted.as_ref().is_none_or(|w| w == name || (w == "stock" && name.starts_with("stock")))
+            wanted.as_ref().is_none_or(|w| {
+                w == name || (["docker", "stock"].contains(&w.as_str()) && name.starts_with(w.as_str()))
+            })
         };
         is(&self.engine, engine) && is(&self.cli, cli)
     }
@@ -133,6 +138,11 @@ impl Step {
         if wanted { None } else { self.only.first().map(|c| c.reason.as_str()) }
     }
 
+    /// May it leave something behind?
+    pub fn leaves(&self, engine: &str, cli: &str) -> bool {
+        self.leaves.iter().any(|c| c.holds(engine, cli))
+    }
+
     fn option(&mut self, text: &str) -> anyhow::Result<()> {
         let (name, value) = text.split_once(' ').unwrap_or((text, ""));
         match name {
@@ -140,6 +150,7 @@ impl Step {
             "only" => self.only.push(Condition::parse(value)?),
             "within" => self.within = Duration::from_secs_f64(value.parse()?),
             "timeout" => self.timeout = Duration::from_secs_f64(value.parse()?),
+            "leaves" => self.leaves.push(Condition::parse(value)?),
             "tty" => self.tty = Some(two(value)?),
             _ => bail!("unknown option {name:?}"),
         }

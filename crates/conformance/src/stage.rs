@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use testkit::{Cli, CliKind, Engine, EngineKind, EngineOptions, Machine, place};
 
 /// A machine with an engine, a plain registry on 127.0.0.1:5000 and one with TLS on `registry.test:5443`.
@@ -24,6 +25,12 @@ impl Stage {
         link(&place::registry()?, "docker-registry")?;
         link(&bench.join("seed.py"), "seed.py")?;
         link(&place::built("probe")?, "probe")?;
+        for (name, text) in
+            [("liar.py", include_str!("stage/liar.py")), ("mkarchive.py", include_str!("stage/mkarchive.py"))]
+        {
+            fs::write(dir.join("bin").join(name), text)?;
+            fs::set_permissions(dir.join("bin").join(name), fs::Permissions::from_mode(0o755))?;
+        }
         fs::write(dir.join("bin/registries"), include_str!("stage/registries.sh"))?;
         machine.sh(&format!("bash {}/bin/registries {}", dir.display(), dir.display()))?.ok().context("registries")?;
         let engine = Engine::start_in(machine, EngineOptions::of(engine))?;
