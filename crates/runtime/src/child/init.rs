@@ -1,0 +1,229 @@
+//! The way of a container's first process from clone to exec.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use oci::runtime::{Process, Spec, Status};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::mount::{MountPropagationFlags, MoveMountFlags, UnmountFlags, mount_change, move_mount, unmount};
+use rustix::process::{
+    DumpableBehavior, Signal, fchdir, pivot_root, set_dumpable_behavior, set_parent_process_death_signal, setsid,
+};
+use shim_proto::{Conn, Size, Step};
+use sys::mount::{MountAttr, attr, mount_setattr};
+use sys::process::flags;
+
+use crate::channel::{FromChild, ToChild};
+use crate::child::mounts::Mounter;
+use crate::child::{console, devices, finish, hide, identity, kernel};
+use crate::failure::{Context as _, Failure, Result};
+use crate::filter::Filter;
+use crate::hooks;
+use crate::namespaces::Namespaces;
+use crate::options::propagation_named;
+use crate::source;
+use crate::stdio::Stdio;
+use crate::tree::{Missing, Tree};
+
+/// Where `--init` finds its program (Docker's path).
+const INIT_PATH: &str = "/sbin/docker-init";
+
+/// That there is a terminal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tty {
+    /// First size.
+    pub(crate) size: Option<Size>,
+}
+
+/// All that the child needs.
+#[derive(Debug)]
+pub(crate) struct InitPlan<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) spec: &'a Spec,
+    pub(crate) process: &'a Process,
+    pub(crate) namespaces: Namespaces,
+    pub(crate) rootfs: OwnedFd,
+    pub(crate) mounts: Vec<source::Prepared>,
+    pub(crate) with_init: bool,
+    pub(crate) init: Option<OwnedFd>,
+    pub(crate) mount_point: OwnedFd,
+    pub(crate) tty: Option<Tty>,
+    pub(crate) filter: Option<&'a Filter>,
+}
+
+/// Goes all the way. Never returns.
+pub(crate) fn run(plan: InitPlan<'_>, stdio: Stdio, conn: &Conn) -> ! {
+    let failure = match prepare(plan, stdio, conn) {
+        Ok(finish) => finish.exec(conn),
+        Err(failure) => failure,
+    };
+    let _ = conn.send(&FromChild::from(failure), &[]);
+    sys::process::exit_now(1)
+}
+
+/// Cuts the ties to the shim's signals and to tracers; asks to be killed when the shim dies.
+pub(crate) fn detach() -> Result<()> {
+    sys::signal::default_all();
+    set_parent_process_death_signal(Some(Signal::KILL)).context(Step::Prepare, "prctl(PR_SET_PDEATHSIG)")?;
+    // Until exec, nobody in the container may trace this process or look at its descriptors.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context(Step::Prepare, "prctl(PR_SET_DUMPABLE)")?;
+    rustix::process::umask(Mode::empty());
+    Ok(())
+}
+
+/// Waits until the shim has put this process into its cgroups.
+pub(crate) fn wait_for_go(conn: &Conn) -> Result<()> {
+    match conn.recv::<ToChild>() {
+        Ok(Some((ToChild::Go, _))) => Ok(()),
+        // The shim is dead, or gave up on us.
+        _ => sys::process::exit_now(1),
+    }
+}
+
+/// The shim's word to go on, asked for at most once.
+#[derive(Debug)]
+struct Gate<'a> {
+    conn: &'a Conn,
+    open: bool,
+}
+
+impl Gate<'_> {
+    fn pass(&mut self) -> Result<()> {
+        if !self.open {
+            wait_for_go(self.conn)?;
+            self.open = true;
+        }
+        Ok(())
+    }
+}
+
+fn prepare<'a>(mut plan: InitPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Finish<'a>> {
+    let mut gate = Gate { conn, open: false };
+    detach()?;
+    setsid().context(Step::Prepare, "setsid")?;
+    join_keyring(plan.id);
+    plan.namespaces.join()?;
+    if plan.namespaces.user {
+        if plan.namespaces.clone_flags & flags::NEWUSER != 0 {
+            gate.pass()?;
+        }
+        identity::become_root()?;
+    }
+    let linux = plan.spec.linux.as_ref();
+    let tree = place_rootfs(&plan)?;
+    if plan.namespaces.new_cgroup {
+        gate.pass()?;
+        sys::process::unshare(flags::NEWCGROUP).context(Step::Namespace, "unshare cgroup namespace")?;
+    }
+    let mut mounter = Mounter::new(&tree, linux.map(|l| l.mount_label.as_str()).unwrap_or_default());
+    for mount in std::mem::take(&mut plan.mounts) {
+        mounter.mount(mount)?;
+    }
+    if let Some(init) = plan.init.take() {
+        mounter.bind_program(&init, Path::new(INIT_PATH))?;
+    }
+    create_hooks(&plan, &mut gate)?;
+    let devices = linux.map(|l| l.devices.as_slice()).unwrap_or_default();
+    let null = devices::make(&tree, &mounter, devices, plan.namespaces.user)?;
+    let console = match plan.tty {
+        Some(tty) => Some(console::open(&tree, mounter.devpts(), tty.size, conn)?),
+        None => None,
+    };
+    let proc = mounter.proc()?;
+    make_cwd(&tree, &plan.process.cwd)?;
+    let root = tree.root().try_clone_to_owned().context(Step::Rootfs, "dup")?;
+    mounter.finish()?;
+    pivot(root.as_fd())?;
+    finish_root(plan.spec, root.as_fd())?;
+    kernel::names(plan.spec)?;
+    kernel::sysctls(proc.as_fd(), linux)?;
+    let root = Tree::new(root);
+    if let Some(linux) = linux {
+        hide::readonly(&root, &linux.readonly_paths)?;
+        hide::mask(&root, &linux.masked_paths, &null)?;
+    }
+    gate.pass()?;
+    kernel::schedule(plan.process, linux)?;
+    if let Some(hooks) = &plan.spec.hooks {
+        hooks::run(&hooks.start_container, &hooks::state(plan.spec, plan.id, Status::Created))?;
+    }
+    let front: &[&str] = if plan.with_init { &[INIT_PATH, "--"] } else { &[] };
+    finish::Finish::new(plan.process, front, plan.filter, stdio, console, Some(&proc), &root)
+}
+
+/// Hooks of the shim (it is asked to run them), then those in the container's namespaces, on the host's files still.
+fn create_hooks(plan: &InitPlan<'_>, gate: &mut Gate<'_>) -> Result<()> {
+    let Some(hooks) = &plan.spec.hooks else { return Ok(()) };
+    gate.pass()?;
+    gate.conn.send(&FromChild::Hooks, &[]).map_err(|e| Failure::plain(Step::Lost, e.to_string()))?;
+    wait_for_go(gate.conn)?;
+    hooks::run(&hooks.create_container, &hooks::state(plan.spec, plan.id, Status::Creating))
+}
+
+/// A session keyring of its own, so that the host's cannot be read. Kernels without keys are fine.
+pub(crate) fn join_keyring(id: &str) {
+    if let Ok(name) = std::ffi::CString::new(format!("_ses.{id}")) {
+        let _ = sys::security::join_session_keyring(&name);
+    }
+}
+
+/// Mounts the root on the run directory, in this mount namespace only.
+fn place_rootfs(plan: &InitPlan<'_>) -> Result<Tree> {
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+        .context(Step::Rootfs, "mount / as private")?;
+    // The directory was opened in the shim's mount namespace; here it is reached anew, through the same inode.
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    let here = here(&plan.mount_point)?;
+    move_mount(plan.rootfs.as_fd(), "", here.as_fd(), "", flags).context(Step::Rootfs, "move_mount of the rootfs")?;
+    Ok(Tree::new(plan.rootfs.try_clone().context(Step::Rootfs, "dup")?))
+}
+
+/// A directory opened before the clone, in this mount namespace.
+fn here(dir: &OwnedFd) -> Result<OwnedFd> {
+    use std::os::fd::AsRawFd as _;
+    let text = "reopen of the run directory";
+    let link = format!("/proc/self/fd/{}", dir.as_raw_fd());
+    let path = rustix::fs::readlink(link, Vec::new()).context(Step::Rootfs, text)?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(CWD, &path, flags, Mode::empty()).context(Step::Rootfs, text)?;
+    let (one, other) = (rustix::fs::fstat(dir), rustix::fs::fstat(&fd));
+    let (one, other) = (one.context(Step::Rootfs, text)?, other.context(Step::Rootfs, text)?);
+    if (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino) {
+        Ok(fd)
+    } else {
+        Err(Failure::plain(Step::Rootfs, "the run directory was replaced"))
+    }
+}
+
+/// Makes the working directory when it is missing.
+fn make_cwd(tree: &Tree, cwd: &str) -> Result<()> {
+    let cwd = if cwd.is_empty() { "/" } else { cwd };
+    let made = tree.open_or_make(Path::new(cwd), Missing::Directory);
+    made.map(drop).map_err(|errno| Failure::new(Step::Cwd, format!("mkdir {cwd}"), errno).at(cwd))
+}
+
+/// Makes `root` the root of this mount namespace and lets go of the old one.
+fn pivot(root: BorrowedFd<'_>) -> Result<()> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let old = rustix::fs::openat(CWD, "/", flags, Mode::empty()).context(Step::Rootfs, "open /")?;
+    fchdir(root).context(Step::Rootfs, "fchdir to the rootfs")?;
+    pivot_root(".", ".").context(Step::Rootfs, "pivot_root .")?;
+    fchdir(&old).context(Step::Rootfs, "fchdir to the old root")?;
+    unmount(".", UnmountFlags::DETACH).context(Step::Rootfs, "unmount of the old root")?;
+    rustix::process::chdir("/").context(Step::Rootfs, "chdir /")
+}
+
+/// Propagation and read-only state of the root, after everything was put into it.
+fn finish_root(spec: &Spec, root: BorrowedFd<'_>) -> Result<()> {
+    let set = |recursive, attributes| {
+        mount_setattr(root, c"", recursive, &attributes).context(Step::Rootfs, "mount_setattr of the rootfs")
+    };
+    let name = spec.linux.as_ref().map(|l| l.rootfs_propagation.as_str()).unwrap_or_default();
+    if let Some((propagation, recursive)) = propagation_named(name) {
+        set(recursive, MountAttr { propagation, ..MountAttr::default() })?;
+    }
+    if spec.root.as_ref().is_some_and(|root| root.readonly) {
+        set(false, MountAttr { set: attr::RDONLY, ..MountAttr::default() })?;
+    }
+    Ok(())
+}
