@@ -19,6 +19,14 @@ pub use security::{SeccompChoice, Security};
 
 use oci::runtime::{Linux, Root, Spec, VERSION};
 
+/// The capabilities (`CAP_…`) of a container.
+///
+/// # Errors
+/// [`BundleError::UnknownCapability`].
+pub fn capabilities(host: &spec::HostConfig) -> Result<Vec<String>, BundleError> {
+    caps::effective(host)
+}
+
 /// Builds the runtime spec of a container.
 ///
 /// # Errors

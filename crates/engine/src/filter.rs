@@ -36,6 +36,8 @@ fn profile(json: &str) -> Result<Seccomp, Error> {
     serde_json::from_str(json).map_err(|e| bundle::BundleError::SeccompProfile(e.to_string()).into())
 }
 
-fn default_profile(_host: &HostConfig) -> Result<Seccomp, Error> {
-    Err(Error::NotImplemented("the default seccomp profile"))
+fn default_profile(host: &HostConfig) -> Result<Seccomp, Error> {
+    let caps = bundle::capabilities(host)?;
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    Ok(seccomp::docker_default(&caps, seccomp::KernelVersion::parse(&release), seccomp::Arch::native()))
 }

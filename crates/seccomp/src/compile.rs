@@ -1,0 +1,269 @@
+//! Rules to program.
+
+use std::collections::BTreeMap;
+
+use oci::runtime::{Seccomp, SeccompAction, SeccompArg, SeccompOp, SeccompRule};
+
+use crate::assemble::{AND, ARCH, ARGS, Insn, JEQ, JGE, JGT, LD_ABS, NR, RET, branch, bytes, op};
+use crate::numbers::{self, Arch, X32_BIT};
+
+const EPERM: u32 = 1;
+const ENOSYS: u32 = 38;
+/// `BPF_MAXINSNS`.
+const MAX_INSTRUCTIONS: usize = 4096;
+
+const RET_KILL_PROCESS: u32 = 0x8000_0000;
+const RET_KILL_THREAD: u32 = 0;
+const RET_TRAP: u32 = 0x0003_0000;
+const RET_ERRNO: u32 = 0x0005_0000;
+const RET_USER_NOTIF: u32 = 0x7fc0_0000;
+const RET_TRACE: u32 = 0x7ff0_0000;
+const RET_LOG: u32 = 0x7ffc_0000;
+const RET_ALLOW: u32 = 0x7fff_0000;
+
+/// Flags of seccomp(2), `SECCOMP_FILTER_FLAG_*`.
+const FLAGS: &[(&str, u32)] = &[
+    ("SECCOMP_FILTER_FLAG_TSYNC", 0),
+    ("SECCOMP_FILTER_FLAG_LOG", 1 << 1),
+    ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", 1 << 2),
+    ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 1 << 5),
+];
+
+/// A filter, ready to be loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Instructions, 8 bytes each.
+    pub bytes: Vec<u8>,
+    /// `SECCOMP_FILTER_FLAG_*`.
+    pub flags: u32,
+    /// Whether it asks for user notification, so that loading gives a listener.
+    pub notify: bool,
+}
+
+/// Why rules are no filter.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// A flag that does not exist.
+    #[error("seccomp flag {0:?} not known to seccomp")]
+    Flag(String),
+    /// An argument number above 5.
+    #[error("seccomp rule for {name}: argument index {index} is out of range")]
+    ArgIndex {
+        /// The call.
+        name: String,
+        /// The index.
+        index: u32,
+    },
+    /// More instructions than the kernel takes.
+    #[error("seccomp filter of {0} instructions is too long")]
+    TooLong(usize),
+    /// Notification for everything would stop the runtime itself.
+    #[error("SCMP_ACT_NOTIFY cannot be used as default action")]
+    NotifyDefault,
+    /// Notification of write(2) would stop the runtime while it hands the listener over.
+    #[error("SCMP_ACT_NOTIFY cannot be used for the write syscall")]
+    NotifyWrite,
+}
+
+/// What happens to one system call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fate {
+    Always(u32),
+    /// The first alternative whose conditions all hold; else the default.
+    ByArgs(Vec<(Vec<SeccompArg>, u32)>),
+}
+
+/// Compiles a filter for this machine.
+///
+/// # Errors
+/// [`CompileError`].
+pub fn compile(spec: &Seccomp, native: Arch) -> Result<Program, CompileError> {
+    let flags = spec.flags.iter().try_fold(0, |all, flag| {
+        let known = FLAGS.iter().find(|(name, _)| name == flag);
+        known.map(|(_, bit)| all | bit).ok_or_else(|| CompileError::Flag(flag.clone()))
+    })?;
+    check(spec)?;
+    let mut archs: Vec<Arch> = spec.architectures.iter().filter_map(|a| Arch::from_oci(*a)).collect();
+    if !archs.contains(&native) {
+        archs.push(native);
+    }
+    let default = value(spec.default_action, spec.default_errno_ret);
+    let tree = |arch: Arch| intervals_to_tree(&intervals(spec, arch, default), default);
+    // From the last test to the first; an architecture that is not listed is killed, as libseccomp does.
+    let mut program = vec![op(RET, RET_KILL_THREAD)];
+    let mut numbers_of = |audit: u32, body: Vec<Insn>| {
+        let mut yes = vec![op(LD_ABS, NR)];
+        yes.extend(body);
+        program = branch(JEQ, audit, yes, std::mem::take(&mut program));
+    };
+    for arch in [Arch::X86, Arch::Aarch64] {
+        if archs.contains(&arch) {
+            numbers_of(arch.audit(), tree(arch));
+        }
+    }
+    if archs.contains(&Arch::X86_64) || archs.contains(&Arch::X32) {
+        let side = |arch| if archs.contains(&arch) { tree(arch) } else { vec![op(RET, RET_KILL_THREAD)] };
+        numbers_of(Arch::X86_64.audit(), branch(JGE, X32_BIT, side(Arch::X32), side(Arch::X86_64)));
+    }
+    program.insert(0, op(LD_ABS, ARCH));
+    if program.len() > MAX_INSTRUCTIONS {
+        return Err(CompileError::TooLong(program.len()));
+    }
+    let notify = spec.syscalls.iter().any(|r| r.action == SeccompAction::Notify);
+    Ok(Program { bytes: bytes(&program), flags, notify })
+}
+
+fn check(spec: &Seccomp) -> Result<(), CompileError> {
+    if spec.default_action == SeccompAction::Notify {
+        return Err(CompileError::NotifyDefault);
+    }
+    for rule in &spec.syscalls {
+        if rule.action == SeccompAction::Notify && rule.names.iter().any(|n| n == "write") {
+            return Err(CompileError::NotifyWrite);
+        }
+        if let Some(arg) = rule.args.iter().find(|a| a.index > 5) {
+            let name = rule.names.first().cloned().unwrap_or_default();
+            return Err(CompileError::ArgIndex { name, index: arg.index });
+        }
+    }
+    Ok(())
+}
+
+fn value(action: SeccompAction, errno: Option<u32>) -> u32 {
+    let data = errno.unwrap_or(EPERM) & 0xffff;
+    match action {
+        SeccompAction::Kill | SeccompAction::KillThread => RET_KILL_THREAD,
+        SeccompAction::KillProcess => RET_KILL_PROCESS,
+        SeccompAction::Trap => RET_TRAP,
+        SeccompAction::Errno => RET_ERRNO | data,
+        SeccompAction::Trace => RET_TRACE | data,
+        SeccompAction::Allow => RET_ALLOW,
+        SeccompAction::Log => RET_LOG,
+        SeccompAction::Notify => RET_USER_NOTIF,
+    }
+}
+
+/// The fate of every call that rules speak about.
+fn fates(spec: &Seccomp, arch: Arch, default: u32) -> BTreeMap<u32, Fate> {
+    let known: BTreeMap<&str, u32> = numbers::all(arch).collect();
+    let mut fates: BTreeMap<u32, Fate> = BTreeMap::new();
+    for rule in &spec.syscalls {
+        let action = value(rule.action, rule.errno_ret);
+        // A rule that says what happens anyway is no rule (libseccomp refuses it, runc leaves it out).
+        if action == default {
+            continue;
+        }
+        for number in rule.names.iter().filter_map(|name| known.get(name.as_str())) {
+            add(fates.entry(*number).or_insert_with(|| Fate::ByArgs(Vec::new())), rule, action);
+        }
+    }
+    fates
+}
+
+fn add(fate: &mut Fate, rule: &SeccompRule, action: u32) {
+    let Fate::ByArgs(alternatives) = fate else { return };
+    if rule.args.is_empty() {
+        *fate = Fate::Always(action);
+        return;
+    }
+    // As runc: several conditions on one argument are alternatives, on different ones they hold together.
+    let repeated = (0..6).any(|i| rule.args.iter().filter(|a| a.index == i).count() > 1);
+    if repeated {
+        alternatives.extend(rule.args.iter().map(|arg| (vec![*arg], action)));
+    } else {
+        alternatives.push((rule.args.clone(), action));
+    }
+}
+
+/// Starts of intervals of call numbers with equal fate, in order; the first starts at the architecture's zero.
+fn intervals(spec: &Seccomp, arch: Arch, default: u32) -> Vec<(u32, Fate)> {
+    let fates = fates(spec, arch, default);
+    let zero = if arch == Arch::X32 { X32_BIT } else { 0 };
+    let otherwise = Fate::Always(default);
+    let mut out: Vec<(u32, Fate)> = vec![(zero, otherwise.clone())];
+    let mut put = |start: u32, fate: Fate| match out.last_mut() {
+        Some((last, old)) if *last == start => *old = fate,
+        Some((_, old)) if *old == fate => {}
+        _ => out.push((start, fate)),
+    };
+    for (number, fate) in &fates {
+        put(*number, fate.clone());
+        put(number + 1, fates.get(&(number + 1)).cloned().unwrap_or_else(|| otherwise.clone()));
+    }
+    // Calls younger than every rule do not exist for the program (as runc since 1.0.0-rc93): C libraries fall back on
+    // ENOSYS, not on EPERM.
+    let newest = spec.syscalls.iter().flat_map(|r| &r.names);
+    let newest = newest.filter_map(|n| numbers::number(arch, n)).max();
+    if let Some(newest) = newest.filter(|_| spec.default_action == SeccompAction::Errno) {
+        put(newest + 1, Fate::Always(RET_ERRNO | ENOSYS));
+    }
+    out
+}
+
+fn intervals_to_tree(intervals: &[(u32, Fate)], default: u32) -> Vec<Insn> {
+    match intervals {
+        [] => vec![op(RET, default)],
+        [(_, Fate::Always(action))] => vec![op(RET, *action)],
+        [(_, Fate::ByArgs(alternatives))] => by_args(alternatives, default),
+        _ => {
+            let (left, right) = intervals.split_at(intervals.len() / 2);
+            branch(JGE, right[0].0, intervals_to_tree(right, default), intervals_to_tree(left, default))
+        }
+    }
+}
+
+fn by_args(alternatives: &[(Vec<SeccompArg>, u32)], default: u32) -> Vec<Insn> {
+    let mut otherwise = vec![op(RET, default)];
+    for (args, action) in alternatives.iter().rev() {
+        let mut then = vec![op(RET, *action)];
+        for arg in args.iter().rev() {
+            then = condition(arg, then, otherwise.clone());
+        }
+        otherwise = then;
+    }
+    otherwise
+}
+
+/// A comparison of 64 bits, half by half. `yes` and `no` load what they need themselves.
+fn condition(arg: &SeccompArg, yes: Vec<Insn>, no: Vec<Insn>) -> Vec<Insn> {
+    let (high_at, low_at) = halves(arg.index);
+    let (mask, wanted) = match arg.op {
+        SeccompOp::MaskedEqual => (arg.value, arg.value_two.unwrap_or(0)),
+        _ => (u64::MAX, arg.value),
+    };
+    let half = |n: u64, high: bool| (if high { n >> 32 } else { n & 0xffff_ffff }) as u32;
+    let load = |high: bool, then: Vec<Insn>| {
+        let mut out = vec![op(LD_ABS, if high { high_at } else { low_at })];
+        let mask = half(mask, high);
+        if mask != u32::MAX {
+            out.push(op(AND, mask));
+        }
+        out.extend(then);
+        out
+    };
+    let (high, low) = (half(wanted, true), half(wanted, false));
+    let equal = |yes: Vec<Insn>, no: Vec<Insn>| {
+        let low_test = load(false, branch(JEQ, low, yes, no.clone()));
+        load(true, branch(JEQ, high, low_test, no))
+    };
+    // `arg > wanted` or `arg >= wanted`, by what is asked of the low half.
+    let above = |code: u16, yes: Vec<Insn>, no: Vec<Insn>| {
+        let low_test = load(false, branch(code, low, yes.clone(), no.clone()));
+        let not_above = branch(JEQ, high, low_test, no);
+        load(true, branch(JGT, high, yes, not_above))
+    };
+    match arg.op {
+        SeccompOp::EqualTo | SeccompOp::MaskedEqual => equal(yes, no),
+        SeccompOp::NotEqual => equal(no, yes),
+        SeccompOp::GreaterThan => above(JGT, yes, no),
+        SeccompOp::GreaterEqual => above(JGE, yes, no),
+        SeccompOp::LessEqual => above(JGT, no, yes),
+        SeccompOp::LessThan => above(JGE, no, yes),
+    }
+}
+
+/// Offsets of the high and the low half of an argument.
+fn halves(index: u32) -> (u32, u32) {
+    let at = ARGS + index * 8;
+    if cfg!(target_endian = "little") { (at + 4, at) } else { (at, at + 4) }
+}

@@ -1,0 +1,184 @@
+use std::collections::BTreeSet;
+
+use oci::runtime::{Seccomp, SeccompAction, SeccompArg, SeccompOp, SeccompRule};
+
+use super::*;
+use crate::assemble::{AND, JA, JEQ, JGE, JGT, LD_ABS, RET};
+
+const ALLOW: u32 = 0x7fff_0000;
+const EPERM: u32 = 0x0005_0001;
+const ENOSYS: u32 = 0x0005_0026;
+const KERNEL: KernelVersion = KernelVersion(6, 18);
+
+/// Runs a filter as the kernel would.
+fn run(program: &Program, arch: u32, nr: u32, args: [u64; 6]) -> u32 {
+    let mut data = Vec::new();
+    data.extend(nr.to_ne_bytes());
+    data.extend(arch.to_ne_bytes());
+    data.extend(0_u64.to_ne_bytes());
+    args.iter().for_each(|a| data.extend(a.to_ne_bytes()));
+    let insns: Vec<(u16, u8, u8, u32)> = program
+        .bytes
+        .chunks(8)
+        .map(|c| (u16::from_ne_bytes([c[0], c[1]]), c[2], c[3], u32::from_ne_bytes([c[4], c[5], c[6], c[7]])))
+        .collect();
+    let (mut a, mut pc) = (0_u32, 0);
+    loop {
+        let (code, jt, jf, k) = insns[pc];
+        pc += 1;
+        let mut jump = |yes: bool| pc += usize::from(if yes { jt } else { jf });
+        match code {
+            LD_ABS => {
+                let at = k as usize;
+                a = u32::from_ne_bytes(data[at..at + 4].try_into().expect("four bytes"));
+            }
+            AND => a &= k,
+            JEQ => jump(a == k),
+            JGT => jump(a > k),
+            JGE => jump(a >= k),
+            JA => pc += k as usize,
+            RET => return k,
+            other => panic!("unknown instruction {other:#x}"),
+        }
+    }
+}
+
+fn default_caps() -> Vec<String> {
+    [
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FSETID",
+        "FOWNER",
+        "MKNOD",
+        "NET_RAW",
+        "SETGID",
+        "SETUID",
+        "SETFCAP",
+        "SETPCAP",
+        "NET_BIND_SERVICE",
+        "SYS_CHROOT",
+        "KILL",
+        "AUDIT_WRITE",
+    ]
+    .map(|c| format!("CAP_{c}"))
+    .to_vec()
+}
+
+fn holds(arg: &SeccompArg, args: [u64; 6]) -> bool {
+    let a = args[arg.index as usize];
+    match arg.op {
+        SeccompOp::NotEqual => a != arg.value,
+        SeccompOp::LessThan => a < arg.value,
+        SeccompOp::LessEqual => a <= arg.value,
+        SeccompOp::EqualTo => a == arg.value,
+        SeccompOp::GreaterEqual => a >= arg.value,
+        SeccompOp::GreaterThan => a > arg.value,
+        SeccompOp::MaskedEqual => a & arg.value == arg.value_two.unwrap_or(0),
+    }
+}
+
+/// The obvious way: the first rule that fits.
+fn naive(profile: &Seccomp, name: &str, args: [u64; 6]) -> u32 {
+    for rule in profile.syscalls.iter().filter(|r| r.names.iter().any(|n| n == name)) {
+        if rule.args.iter().all(|a| holds(a, args)) {
+            return match rule.action {
+                SeccompAction::Allow => ALLOW,
+                _ => 0x0005_0000 | rule.errno_ret.unwrap_or(1),
+            };
+        }
+    }
+    EPERM
+}
+
+#[test]
+fn the_compiled_default_profile_is_the_written_one_for_every_call() {
+    let values =
+        [0, 1, 8, 37, 38, 39, 40, 41, 131_072, 131_080, 0xffff_ffff, 1 << 32, 0x7e02_0000, 0x1_0000_0026, u64::MAX];
+    for caps in [default_caps(), vec!["CAP_SYS_ADMIN".to_owned(), "CAP_SYS_PTRACE".to_owned()]] {
+        let profile = docker_default(&caps, KERNEL, Arch::X86_64);
+        let program = compile(&profile, Arch::X86_64).expect("compiles");
+        for arch in [Arch::X86_64, Arch::X86, Arch::X32] {
+            let named = profile.syscalls.iter().flat_map(|r| &r.names);
+            let newest = named.filter_map(|n| number(arch, n)).max().expect("some");
+            for (name, nr) in numbers::all(arch) {
+                for value in values {
+                    for args in [[value, 0, 0, 0, 0, 0], [0, value, 0, 0, 0, 0]] {
+                        let got = run(&program, arch.audit(), nr, args);
+                        let want = if nr > newest { ENOSYS } else { naive(&profile, name, args) };
+                        assert_eq!(got, want, "{arch:?} {name} {args:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn unknown_calls_and_architectures() {
+    let program = compile(&docker_default(&default_caps(), KERNEL, Arch::X86_64), Arch::X86_64).expect("compiles");
+    assert_eq!(run(&program, Arch::X86_64.audit(), 100_000, [0; 6]), ENOSYS);
+    assert_eq!(run(&program, Arch::Aarch64.audit(), 0, [0; 6]), 0);
+    let clone3 = number(Arch::X86_64, "clone3").expect("exists");
+    assert_eq!(run(&program, Arch::X86_64.audit(), clone3, [0; 6]), ENOSYS);
+    assert!(program.bytes.len() / 8 < 1400, "{} instructions", program.bytes.len() / 8);
+}
+
+#[test]
+fn comparisons_are_of_64_bits() {
+    use SeccompOp::*;
+    let samples = [0, 1, 5, 0xffff_ffff, 1 << 32, (1 << 32) + 5, (5 << 32) + 1, u64::MAX];
+    for op in [NotEqual, LessThan, LessEqual, EqualTo, GreaterEqual, GreaterThan, MaskedEqual] {
+        for value in samples {
+            let arg = SeccompArg { index: 2, value, value_two: Some(value & 0x1_0000_0001), op };
+            let rule = SeccompRule {
+                names: vec!["read".to_owned()],
+                action: SeccompAction::Allow,
+                errno_ret: None,
+                args: vec![arg],
+            };
+            let spec = Seccomp { syscalls: vec![rule], ..docker_default(&[], KERNEL, Arch::X86_64) };
+            let program = compile(&spec, Arch::X86_64).expect("compiles");
+            for a in samples {
+                let args = [9, 9, a, 9, 9, 9];
+                let want = if holds(&arg, args) { ALLOW } else { EPERM };
+                assert_eq!(run(&program, Arch::X86_64.audit(), 0, args), want, "{op:?} {value:#x} {a:#x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bad_rules_are_refused() {
+    let spec = |f: fn(&mut Seccomp)| {
+        let mut s = docker_default(&[], KERNEL, Arch::X86_64);
+        f(&mut s);
+        compile(&s, Arch::X86_64)
+    };
+    assert!(matches!(spec(|s| s.flags.push("X".to_owned())), Err(CompileError::Flag(_))));
+    assert!(matches!(spec(|s| s.default_action = SeccompAction::Notify), Err(CompileError::NotifyDefault)));
+}
+
+/// The profile as its authors publish it, where it is at hand.
+#[test]
+fn the_profile_is_dockers() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/contract/seccomp-default.json");
+    let Ok(text) = std::fs::read_to_string(path) else { return skipped(path) };
+    let json: serde_json::Value = serde_json::from_str(&text).expect("is JSON");
+    let unconditional = json["syscalls"][0]["names"].as_array().expect("names");
+    let theirs: BTreeSet<&str> = unconditional.iter().filter_map(serde_json::Value::as_str).collect();
+    let profile = docker_default(&default_caps(), KERNEL, Arch::X86_64);
+    let ours: BTreeSet<&str> = profile.syscalls[0].names.iter().map(String::as_str).collect();
+    assert_eq!(ours, theirs);
+    let rules = json["syscalls"].as_array().expect("rules").len();
+    let all: BTreeSet<&str> = include_str!("profile.txt")
+        .lines()
+        .filter(|l| !l.starts_with('#'))
+        .filter_map(|l| Some(l.split_once(':')?.0))
+        .collect();
+    assert_eq!(all.len(), rules);
+}
+
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn skipped(path: &str) {
+    eprintln!("skipped: {path} is not here");
+}
