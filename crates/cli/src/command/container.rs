@@ -18,7 +18,9 @@ mod update;
 
 use super::Handler;
 
-pub(crate) use misc::Output;
+pub(crate) use list::{HEADERS as LIST_HEADERS, fields as list_fields};
+pub(crate) use logs::time as log_time;
+pub(crate) use misc::{Output, natural};
 
 pub(super) fn handler(verb: &str) -> Option<Handler> {
     Some(match verb {

@@ -20,6 +20,7 @@ use crate::flags::Matches;
 use crate::format::{Listing, ellipsis, row, short_id, template_of, text};
 use crate::reference::Reference;
 
+pub(crate) use list::{HEADERS, usage_fields};
 pub(crate) use transfer::pull_request;
 
 pub(super) fn handler(verb: &str) -> Option<Handler> {

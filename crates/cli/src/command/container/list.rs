@@ -14,7 +14,7 @@ use crate::format::{Listing, ellipsis, labels, row, short_id, template_of, text}
 use crate::reference::Reference;
 
 /// Headers by field, as all container lists have them.
-const HEADERS: [(&str, &str); 16] = [
+pub(crate) const HEADERS: [(&str, &str); 16] = [
     ("ID", "CONTAINER ID"),
     ("Names", "NAMES"),
     ("Image", "IMAGE"),
@@ -66,7 +66,7 @@ pub(super) fn run(app: &App, m: &Matches) -> Result<()> {
     Listing { format: template, headers: &HEADERS, type_name: "*formatter.ContainerContext" }.print(table, &rows)
 }
 
-fn fields(c: &Value, trunc: bool) -> Value {
+pub(crate) fn fields(c: &Value, trunc: bool) -> Value {
     let now = Timestamp::now().as_second();
     let created = c["Created"].as_i64().unwrap_or(0);
     let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);

@@ -17,7 +17,7 @@ use crate::flags::Matches;
 use crate::format::{Listing, row, short_id, template_of, text};
 use crate::reference::Reference;
 
-const HEADERS: [(&str, &str); 10] = [
+pub(crate) const HEADERS: [(&str, &str); 10] = [
     ("ID", "IMAGE ID"),
     ("Repository", "REPOSITORY"),
     ("Tag", "TAG"),
@@ -188,4 +188,15 @@ fn fields(image: &Value, trunc: bool, repository: &str, tag: &str, digest: &str)
         ("SharedSize", if shared == -1 { unknown() } else { human_size(shared as f64) }.into()),
         ("UniqueSize", if size == -1 || shared == -1 { unknown() } else { human_size((size - shared) as f64) }.into()),
     ])
+}
+
+/// One row of `docker system df -v`: the first tag stands for the image.
+pub(crate) fn usage_fields(image: &Value, trunc: bool) -> Value {
+    let (mut repository, mut tag) = ("<none>".to_owned(), "<none>".to_owned());
+    if let Some(reference) = strings(image, "RepoTags").first().and_then(|t| Reference::parse(t).ok())
+        && let Some(name) = reference.tag.clone()
+    {
+        (repository, tag) = (reference.familiar_name(), name);
+    }
+    fields(image, trunc, &repository, &tag, "")
 }
