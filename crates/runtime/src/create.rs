@@ -5,7 +5,6 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use oci::runtime::{IdMapping, Process, Spec};
-use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 use shim_proto::{Conn, Rootfs, StartError, Step};
 use sys::process::{Cloned, flags};
@@ -61,7 +60,6 @@ struct Prepared {
     rootfs: OwnedFd,
     mounts: Vec<source::Prepared>,
     init: Option<OwnedFd>,
-    mount_point: OwnedFd,
 }
 
 fn process(spec: &Spec) -> Result<&Process> {
@@ -81,10 +79,7 @@ fn prepare(create: &Create<'_>) -> Result<Prepared> {
     let rootfs = source::rootfs(create.rootfs)?;
     let mounts = source::prepare(&create.spec.mounts, create.cgroup, namespaces.new_cgroup)?;
     let init = create.init.map(source::init_program).transpose()?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let mount_point =
-        rustix::fs::open(create.mount_point, flags, Mode::empty()).context(Step::Rootfs, "open the run directory")?;
-    Ok(Prepared { namespaces, rootfs, mounts, init, mount_point })
+    Ok(Prepared { namespaces, rootfs, mounts, init })
 }
 
 pub(crate) fn cgroup_step<T>(result: cgroup::Result<T>) -> Result<T> {
@@ -107,7 +102,7 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
         Cloned::Parent { pid, pidfd } => (pid, pidfd),
         Cloned::Child => {
             drop(ours);
-            let Prepared { namespaces, rootfs, mounts, init, mount_point } = prepared;
+            let Prepared { namespaces, rootfs, mounts, init } = prepared;
             let tty = match &stdio {
                 Stdio::Terminal { size } => Some(Tty { size: *size }),
                 Stdio::Streams { .. } => None,
@@ -121,7 +116,7 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
                 mounts,
                 with_init: init.is_some(),
                 init,
-                mount_point,
+                mount_point: create.mount_point,
                 tty,
                 filter: create.filter,
             };

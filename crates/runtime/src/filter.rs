@@ -19,7 +19,9 @@ impl Filter {
     ///
     /// # Errors
     /// The profile cannot be compiled.
-    pub fn compile(_profile: &Seccomp) -> Result<Self, StartError> {
-        Err(Failure::plain(Step::Security, "seccomp: the compiler is not there yet").of_preparation())
+    pub fn compile(profile: &Seccomp) -> Result<Self, StartError> {
+        let program = seccomp::compile(profile, seccomp::Arch::native())
+            .map_err(|error| Failure::plain(Step::Security, format!("seccomp: {error}")).of_preparation())?;
+        Ok(Self { program: program.bytes, flags: program.flags })
     }
 }

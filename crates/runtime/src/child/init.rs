@@ -46,7 +46,7 @@ pub(crate) struct InitPlan<'a> {
     pub(crate) mounts: Vec<source::Prepared>,
     pub(crate) with_init: bool,
     pub(crate) init: Option<OwnedFd>,
-    pub(crate) mount_point: OwnedFd,
+    pub(crate) mount_point: &'a Path,
     pub(crate) tty: Option<Tty>,
     pub(crate) filter: Option<&'a Filter>,
 }
@@ -171,28 +171,9 @@ pub(crate) fn join_keyring(id: &str) {
 fn place_rootfs(plan: &InitPlan<'_>) -> Result<Tree> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .context(Step::Rootfs, "mount / as private")?;
-    // The directory was opened in the shim's mount namespace; here it is reached anew, through the same inode.
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    let here = here(&plan.mount_point)?;
-    move_mount(plan.rootfs.as_fd(), "", here.as_fd(), "", flags).context(Step::Rootfs, "move_mount of the rootfs")?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    move_mount(plan.rootfs.as_fd(), "", CWD, plan.mount_point, flags).context(Step::Rootfs, "move_mount of the rootfs")?;
     Ok(Tree::new(plan.rootfs.try_clone().context(Step::Rootfs, "dup")?))
-}
-
-/// A directory opened before the clone, in this mount namespace.
-fn here(dir: &OwnedFd) -> Result<OwnedFd> {
-    use std::os::fd::AsRawFd as _;
-    let text = "reopen of the run directory";
-    let link = format!("/proc/self/fd/{}", dir.as_raw_fd());
-    let path = rustix::fs::readlink(link, Vec::new()).context(Step::Rootfs, text)?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(CWD, &path, flags, Mode::empty()).context(Step::Rootfs, text)?;
-    let (one, other) = (rustix::fs::fstat(dir), rustix::fs::fstat(&fd));
-    let (one, other) = (one.context(Step::Rootfs, text)?, other.context(Step::Rootfs, text)?);
-    if (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino) {
-        Ok(fd)
-    } else {
-        Err(Failure::plain(Step::Rootfs, "the run directory was replaced"))
-    }
 }
 
 /// Makes the working directory when it is missing.

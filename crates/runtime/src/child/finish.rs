@@ -1,0 +1,196 @@
+//! The last steps, the same for a container's first process and for exec sessions: working directory, user,
+//! capabilities, filter, exec.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+
+use oci::runtime::Process;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Uid};
+use rustix::io::Errno;
+use rustix::process::{Signal, fchdir, ioctl_tiocsctty, set_parent_process_death_signal};
+use rustix::thread::{CapabilitySet, set_no_new_privs};
+use shim_proto::{Conn, Step};
+use sys::process::Strings;
+
+use crate::channel::FromChild;
+use crate::child::kernel::open_proc;
+use crate::child::{identity, program};
+use crate::failure::{Context as _, Failure, Result, quoted, words};
+use crate::filter::Filter;
+use crate::stdio::Stdio;
+use crate::tree::Tree;
+
+/// A process that is inside its container and has everything but the user's identity.
+#[derive(Debug)]
+pub(crate) struct Finish<'a> {
+    process: &'a Process,
+    filter: Option<&'a Filter>,
+    args: Vec<String>,
+    env: Vec<String>,
+}
+
+impl<'a> Finish<'a> {
+    /// Takes standard streams, controlling terminal, security label and environment. `front` are arguments before the
+    /// user's; `proc` is needed when there are labels.
+    pub(crate) fn new(
+        process: &'a Process,
+        front: &[&str],
+        filter: Option<&'a Filter>,
+        stdio: Stdio,
+        console: Option<OwnedFd>,
+        proc: Option<&OwnedFd>,
+        root: &Tree,
+    ) -> Result<Self> {
+        let args: Vec<String> = front.iter().map(|&a| a.to_owned()).chain(process.args.iter().cloned()).collect();
+        let env = program::environment(&process.env, process.user.uid, root)?;
+        take_stdio(stdio, console, process.user.uid)?;
+        if let Some(proc) = proc {
+            label(process, proc)?;
+        }
+        Ok(Self { process, filter, args, env })
+    }
+
+    /// Becomes the user's program. Returns only on failure.
+    pub(crate) fn exec(self, conn: &Conn) -> Failure {
+        match self.prepare(conn) {
+            Err(failure) => failure,
+            Ok((path, args, env)) => {
+                let errno = sys::process::execve(&path, &args, &env);
+                // As with Docker, the program was found, so the container counts as started: it says so itself.
+                let text = format!("exec {}: {}\n", path.to_string_lossy(), words(errno));
+                let _ = rustix::io::write(rustix::stdio::stderr(), text.as_bytes());
+                sys::process::exit_now(255)
+            }
+        }
+    }
+
+    fn prepare(&self, conn: &Conn) -> Result<(CString, Strings, Strings)> {
+        let process = self.process;
+        sys::process::cloexec_from(3).context(Step::Prepare, "close_range")?;
+        if process.no_new_privileges {
+            set_no_new_privs(true).context(Step::Security, "prctl(SET_NO_NEW_PRIVS)")?;
+        }
+        let inside = change_directory(&process.cwd, true)?;
+        identity::take_user(&process.user, process.capabilities.as_ref())?;
+        // Loading a filter without no_new_privs is a privilege; it is kept until that is done.
+        let for_filter = match self.filter {
+            Some(_) if !process.no_new_privileges => CapabilitySet::SYS_ADMIN,
+            _ => CapabilitySet::empty(),
+        };
+        if let Some(capabilities) = &process.capabilities {
+            identity::take_capabilities(capabilities, for_filter)?;
+        }
+        if !inside {
+            change_directory(&process.cwd, false)?;
+        }
+        check_directory()?;
+        let name = self.args.first().map(String::as_str).unwrap_or_default();
+        let path = program::look_up(name, &self.env)?;
+        let strings = |list: &[String]| {
+            Strings::new(list.iter().map(String::as_bytes)).context(Step::Plan, "arguments and environment")
+        };
+        let (args, env) = (strings(&self.args)?, strings(&self.env)?);
+        // The change of user has cleared it.
+        set_parent_process_death_signal(Some(Signal::KILL)).context(Step::Prepare, "prctl(PR_SET_PDEATHSIG)")?;
+        rustix::process::umask(Mode::from_raw_mode(process.user.umask.unwrap_or(0o022)));
+        if conn.send(&FromChild::Ready, &[]).is_err() {
+            // The shim is dead and cannot kill us any more.
+            sys::process::exit_now(1);
+        }
+        sys::signal::unblock_all().context(Step::Prepare, "sigprocmask")?;
+        if let Some(filter) = self.filter {
+            sys::security::load_filter(&filter.program, filter.flags)
+                .context(Step::Security, "error loading seccomp filter into kernel")?;
+        }
+        if let Some(capabilities) = &process.capabilities {
+            if !for_filter.is_empty() {
+                identity::take_capabilities(capabilities, CapabilitySet::empty())?;
+            }
+            identity::take_ambient(capabilities)?;
+        }
+        Ok((path, args, env))
+    }
+}
+
+/// Makes the streams descriptors 0 to 2 and gives them to the user, so that /dev/stdout can be opened again.
+fn take_stdio(stdio: Stdio, console: Option<OwnedFd>, uid: u32) -> Result<()> {
+    let dup = "dup2 of the standard streams";
+    match (stdio, &console) {
+        (Stdio::Streams { stdin, stdout, stderr }, _) => {
+            rustix::stdio::dup2_stdin(&stdin).context(Step::Prepare, dup)?;
+            rustix::stdio::dup2_stdout(&stdout).context(Step::Prepare, dup)?;
+            rustix::stdio::dup2_stderr(&stderr).context(Step::Prepare, dup)?;
+        }
+        (Stdio::Terminal { .. }, Some(console)) => {
+            rustix::stdio::dup2_stdin(console).context(Step::Prepare, dup)?;
+            rustix::stdio::dup2_stdout(console).context(Step::Prepare, dup)?;
+            rustix::stdio::dup2_stderr(console).context(Step::Prepare, dup)?;
+            ioctl_tiocsctty(console).context(Step::Console, "ioctl(setctty)")?;
+        }
+        (Stdio::Terminal { .. }, None) => return Err(Failure::plain(Step::Console, "no terminal")),
+    }
+    for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        let stat = rustix::fs::fstat(fd).context(Step::Prepare, "fstat of a standard stream")?;
+        // The host's null device is nobody's.
+        let null = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+            && stat.st_rdev == rustix::fs::makedev(1, 3);
+        if null || stat.st_uid == uid {
+            continue;
+        }
+        match rustix::fs::chownat(fd, "", Some(Uid::from_raw(uid)), None, AtFlags::EMPTY_PATH) {
+            // Read-only, or an id that is not mapped: the stream is usable all the same.
+            Ok(()) | Err(Errno::ROFS | Errno::PERM | Errno::INVAL) => {}
+            Err(errno) => return Err(Failure::new(Step::Prepare, "fchown of a standard stream", errno)),
+        }
+    }
+    Ok(())
+}
+
+/// Enters the working directory without ever following a link that leads through a descriptor. As root a directory may
+/// be out of reach that the user can enter: `Ok(false)` then.
+fn change_directory(cwd: &str, as_root: bool) -> Result<bool> {
+    let cwd = if cwd.is_empty() { "/" } else { cwd };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let entered = rustix::fs::openat2(CWD, Path::new(cwd), flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
+        .and_then(|dir| fchdir(dir.as_fd()));
+    match entered {
+        Ok(()) => Ok(true),
+        Err(Errno::ACCESS) if as_root => Ok(false),
+        Err(errno) => {
+            let text = format!("chdir to cwd ({}) set in config.json failed", quoted(cwd));
+            Err(Failure::new(Step::Cwd, text, errno).at(cwd))
+        }
+    }
+}
+
+/// The working directory must lie below the root: the kernel says so by an absolute path.
+fn check_directory() -> Result<()> {
+    match rustix::process::getcwd(Vec::new()) {
+        Ok(path) if path.as_bytes().starts_with(b"/") => Ok(()),
+        Ok(_) | Err(Errno::NOENT) => Err(Failure::plain(
+            Step::Cwd,
+            "current working directory is outside of container mount namespace root -- possible container breakout detected",
+        )),
+        Err(errno) => Err(Failure::new(Step::Cwd, "failed to verify if current working directory is safe", errno)),
+    }
+}
+
+/// Security labels take effect at exec.
+fn label(process: &Process, proc: &OwnedFd) -> Result<()> {
+    let write = |path: &str, text: &str| -> std::result::Result<(), Errno> {
+        let me = rustix::process::getpid().as_raw_nonzero();
+        let file = open_proc(proc.as_fd(), Path::new(&format!("{me}/{path}")))?;
+        rustix::io::write(&file, text.as_bytes()).map(drop)
+    };
+    if !process.apparmor_profile.is_empty() {
+        let line = format!("exec {}", process.apparmor_profile);
+        write("attr/apparmor/exec", &line)
+            .or_else(|_| write("attr/exec", &line))
+            .context(Step::Security, "unable to apply apparmor profile")?;
+    }
+    if !process.selinux_label.is_empty() {
+        write("attr/exec", &process.selinux_label).context(Step::Security, "can't set process label")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! The way of an exec session's process into a running container.
+//!
+//! Two processes: a helper that joins all namespaces while nothing in the container can see it (it stays in the shim's
+//! PID namespace), and the user's process, forked by it into the container's PID namespace when root and working
+//! directory lie in the container already. Its parent is the shim.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use oci::runtime::Process;
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::process::setsid;
+use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+use shim_proto::{Conn, Step};
+use sys::process::{Cloned, clone3_of_single_thread, flags};
+
+use crate::channel::FromChild;
+use crate::child::init::{Tty, detach, join_keyring, wait_for_go};
+use crate::child::mounts::private_proc;
+use crate::child::{console, finish, identity};
+use crate::failure::{Context as _, Result};
+use crate::filter::Filter;
+use crate::stdio::Stdio;
+use crate::tree::Tree;
+
+/// All that the helper needs.
+#[derive(Debug)]
+pub(crate) struct JoinPlan<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) process: &'a Process,
+    /// The container's first process.
+    pub(crate) target: BorrowedFd<'a>,
+    /// `CLONE_NEW*` of what is joined.
+    pub(crate) namespaces: u64,
+    pub(crate) tty: Option<Tty>,
+    pub(crate) filter: Option<&'a Filter>,
+}
+
+/// Goes all the way. Never returns.
+pub(crate) fn run(plan: &JoinPlan<'_>, stdio: Stdio, conn: &Conn) -> ! {
+    let failure = match join(plan, stdio, conn) {
+        Ok(finish) => finish.exec(conn),
+        Err(failure) => failure,
+    };
+    let _ = conn.send(&FromChild::from(failure), &[]);
+    sys::process::exit_now(1)
+}
+
+fn join<'a>(plan: &JoinPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Finish<'a>> {
+    detach()?;
+    wait_for_go(conn)?;
+    join_keyring(plan.id);
+    let kinds = u32::try_from(plan.namespaces).unwrap_or(0);
+    move_into_thread_name_spaces(plan.target, ThreadNameSpaceType::from_bits_retain(kinds))
+        .context(Step::Namespace, "failed to setns into the container's namespaces")?;
+    if plan.namespaces & flags::NEWUSER != 0 {
+        identity::become_root()?;
+    }
+    let console = match plan.tty {
+        Some(tty) => Some(console::open_running(tty.size, conn)?),
+        None => None,
+    };
+    match clone3_of_single_thread(flags::PARENT, None).context(Step::Namespace, "clone3")? {
+        Cloned::Parent { pid, pidfd } => {
+            let sent = conn.send(&FromChild::Forked { pid }, &[pidfd.as_fd()]);
+            sys::process::exit_now(i32::from(sent.is_err()));
+        }
+        Cloned::Child => {}
+    }
+    detach()?;
+    setsid().context(Step::Prepare, "setsid")?;
+    let root = rustix::fs::openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .context(Step::Rootfs, "open /")?;
+    let labelled = !plan.process.apparmor_profile.is_empty() || !plan.process.selinux_label.is_empty();
+    let proc = labelled.then(private_proc).transpose()?;
+    finish::Finish::new(plan.process, &[], plan.filter, stdio, console, proc.as_ref(), &Tree::new(root))
+}
