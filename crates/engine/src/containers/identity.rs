@@ -2,20 +2,20 @@
 //! container, without ever leaving that root.
 
 use std::collections::HashMap;
-use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bundle::user::{self, Identity};
+use fsroot::Root;
 use id::Digest;
 use image::RootfsMount;
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
 use crate::Error;
 
-/// Largest `passwd` or `group` that is read, bytes. Whatever lies behind is not looked at.
+/// Largest `passwd` or `group` that is read, bytes. A larger one counts as absent.
 const FILE_LIMIT: u64 = 4 << 20;
 /// Images whose files are remembered.
 const CACHE: usize = 16;
@@ -47,7 +47,7 @@ impl AccountCache {
             path: rootfs.upper.clone(),
             source: e.into(),
         })?;
-        let accounts = Arc::new(read(root.as_fd()));
+        let accounts = Arc::new(read(&Root::from_fd(root)));
         if let Some(key) = key {
             let mut cache = lock();
             if cache.len() >= CACHE {
@@ -61,10 +61,9 @@ impl AccountCache {
 
 /// The files of a running container.
 pub(crate) fn of_running(pid: i32) -> Result<Accounts, Error> {
-    let path = std::path::PathBuf::from(format!("/proc/{pid}/root"));
-    let root = rustix::fs::openat(CWD, &path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|e| Error::Io { op: "open", path, source: e.into() })?;
-    Ok(read(root.as_fd()))
+    let path = PathBuf::from(format!("/proc/{pid}/root"));
+    let root = Root::open(&path).map_err(|e| Error::Io { op: "open", path, source: std::io::Error::other(e) })?;
+    Ok(read(&root))
 }
 
 impl Accounts {
@@ -96,19 +95,9 @@ fn mount_detached(rootfs: &RootfsMount) -> Result<OwnedFd, Errno> {
     rustix::mount::fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
-fn read(root: BorrowedFd<'_>) -> Accounts {
-    Accounts { passwd: read_file(root, "etc/passwd"), group: read_file(root, "etc/group") }
-}
-
-/// A file inside the root; empty if it is not there, not a regular file, or cannot be read.
-fn read_file(root: BorrowedFd<'_>, path: &str) -> String {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let Ok(fd) = rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) else { return String::new() };
-    let regular = rustix::fs::fstat(&fd).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::RegularFile);
-    let mut bytes = Vec::new();
-    if !regular || std::fs::File::from(fd).take(FILE_LIMIT).read_to_end(&mut bytes).is_err() {
-        return String::new();
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+fn read(root: &Root) -> Accounts {
+    // Absent, not a regular file, too large: as good as empty.
+    let file = |path: &str| root.read(Path::new(path), FILE_LIMIT).unwrap_or_default();
+    let text = |path: &str| String::from_utf8_lossy(&file(path)).into_owned();
+    Accounts { passwd: text("etc/passwd"), group: text("etc/group") }
 }
