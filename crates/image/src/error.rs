@@ -106,6 +106,19 @@ pub enum Error {
     /// The layer store failed.
     #[error(transparent)]
     Snapshot(#[from] snapshot::Error),
+    /// The registry failed or refused.
+    #[error(transparent)]
+    Registry(#[from] registry_client::Error),
+    /// The registry has an image of a format that is no longer supported.
+    #[error(
+        "Docker Image Format v1 and Docker Image manifest version 2, schema 1 support has been removed. Suggest the \
+         author of {0} to upgrade the image to the OCI Format or Docker Image manifest v2, schema 2. More information \
+         at https://docs.docker.com/go/deprecated-image-specs/"
+    )]
+    Schema1(String),
+    /// A download that several pulls waited for has failed.
+    #[error("{0}")]
+    Shared(#[source] std::sync::Arc<Self>),
     /// The record store failed.
     #[error(transparent)]
     Meta(#[from] metastore::Error),
@@ -142,9 +155,11 @@ impl HasKind for Error {
             | Self::Ambiguous
             | Self::PlatformNotFound { .. }
             | Self::NoMatchingManifest(_) => ErrorKind::NotFound,
-            Self::Reference(_) | Self::InvalidFilter(_) | Self::InvalidPlatform(_) | Self::InvalidChange(_) => {
-                ErrorKind::InvalidParameter
-            }
+            Self::Schema1(_)
+            | Self::Reference(_)
+            | Self::InvalidFilter(_)
+            | Self::InvalidPlatform(_)
+            | Self::InvalidChange(_) => ErrorKind::InvalidParameter,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::InvalidDocument { .. }
             | Self::InvalidDescriptor { .. }
@@ -157,6 +172,8 @@ impl HasKind for Error {
             Self::Archive(e) => e.kind(),
             Self::Content(e) => e.kind(),
             Self::Snapshot(e) => e.kind(),
+            Self::Registry(e) => e.kind(),
+            Self::Shared(e) => e.kind(),
             Self::Meta(e) => e.kind(),
             Self::Cancelled => ErrorKind::Cancelled,
         }

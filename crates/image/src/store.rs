@@ -57,6 +57,7 @@ impl Store {
             tracing::error!(name = %damaged.key, error = %damaged.error, "image record is damaged and left out");
         }
         let names: BTreeMap<String, NameRecord> = scan.records.into_iter().collect();
+        let pulls = crate::pull::Jobs::new(config.max_concurrent_downloads);
         let store = Self {
             inner: Arc::new(Inner {
                 config,
@@ -68,7 +69,7 @@ impl Store {
                 pins: Mutex::default(),
                 sweep: RwLock::new(()),
                 documents: Mutex::default(),
-                pulls: crate::pull::Jobs::default(),
+                pulls,
             }),
         };
         store.sweep_stale(KEEP_UNREFERENCED)?;

@@ -61,6 +61,8 @@ pub struct Pull {
     pub reference: Reference,
     /// For which platform; the host's if `None`.
     pub platform: Option<Platform>,
+    /// The credentials of the request, if any.
+    pub auth: Option<registry_client::Credentials>,
 }
 
 /// What a pull brought.

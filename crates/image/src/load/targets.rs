@@ -29,8 +29,15 @@ struct DockerEntry {
 
 /// Brings the images of an archive into the store.
 pub(super) fn bring_in(store: &Store, members: Members, load: &Load) -> Result<Vec<Loaded>> {
-    let mut loader =
-        Loader { store, members, load, incoming: Incoming::new(store), seen: HashSet::new(), added: BTreeMap::new() };
+    let mut loader = Loader {
+        store,
+        members,
+        load,
+        incoming: Incoming::new(store),
+        seen: HashSet::new(),
+        missing: None,
+        added: BTreeMap::new(),
+    };
     let result = loader.run();
     let Loader { incoming, added, .. } = loader;
     let result = result.and_then(|loaded| incoming.commit().map(|()| loaded));
