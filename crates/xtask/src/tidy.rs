@@ -108,10 +108,11 @@ fn inherent_methods(text: &str) -> Vec<(String, usize)> {
             current = type_of_impl(rest).map(|kind| (kind, 0));
         } else if line == "}" {
             found.extend(current.take());
-        } else if let (Some((_, n)), Some(item)) = (&mut current, line.strip_prefix("    ")) {
-            if item.starts_with("pub") && item.split(['(', ' ']).take(6).any(|word| word == "fn") {
-                *n += 1;
-            }
+        } else if let (Some((_, n)), Some(item)) = (&mut current, line.strip_prefix("    "))
+            && item.starts_with("pub")
+            && item.split(['(', ' ']).take(6).any(|word| word == "fn")
+        {
+            *n += 1;
         }
     }
     found
