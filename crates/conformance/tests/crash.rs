@@ -103,7 +103,10 @@ fn daemon_killed_containers_run_on() {
         assert!(last > 2000, "only {last} lines");
     }
     assert_eq!(ok(&engine, &cli, "docker exec web cat /index.html").len(), 12);
-    assert_eq!(ok(&engine, &cli, "echo again | timeout 5 docker attach shell | head -1"), "again");
+    assert_eq!(
+        ok(&engine, &cli, "(echo again; sleep 1) | timeout -s KILL 3 docker attach --sig-proxy=false shell | head -1"),
+        "again"
+    );
     ok(&engine, &cli, "docker ps -aq | xargs docker rm -f");
     check(&engine).unwrap();
 }
@@ -138,6 +141,7 @@ fn daemon_killed_at_random_moments() {
 #[test]
 fn shim_killed() {
     let (engine, cli) = start("shim");
+    ok(&engine, &cli, &format!("docker run --rm {BB} true"));
     let before = Picture::take(&engine).unwrap();
     let events = engine.machine.dir().join("tmp/events");
     ok(&engine, &cli, &format!("docker events --filter event=die >{} 2>&1 & sleep 0.3", events.display()));
