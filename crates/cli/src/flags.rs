@@ -154,7 +154,7 @@ fn parse_short(matches: &mut Matches, letters: &str, rest: &mut Rest<'_>) -> std
         let Some(flag) = flag else {
             if letter == 'h' {
                 matches.help = true;
-                console::err("Flag shorthand -h has been deprecated, use --help");
+                let _ = console::line("Flag shorthand -h has been deprecated, use --help");
                 left = after;
                 continue;
             }
@@ -182,7 +182,7 @@ fn parse_short(matches: &mut Matches, letters: &str, rest: &mut Rest<'_>) -> std
 fn store(matches: &mut Matches, flag: &'static Flag, value: &str) -> std::result::Result<(), String> {
     let checked = check(matches.command, flag, value).map_err(|reason| invalid_text(value, &shown_name(flag), &reason))?;
     if let Some(message) = flag.deprecated {
-        console::err(&format!("Flag --{} has been deprecated, {message}", flag.name));
+        let _ = console::line(&format!("Flag --{} has been deprecated, {message}", flag.name));
     }
     if flag.kind == Kind::Slice {
         let parts = mount::split_csv(&checked).map_err(|e| invalid_text(value, &shown_name(flag), &e.to_string()))?;

@@ -94,6 +94,8 @@ fn header_template(text: &str) -> String {
         let action = &rest[start..start + end + 2];
         out.push_str(&rest[..start]);
         let field = action.split(['{', ' ', '}', '(', ')', '|']).find(|w| w.starts_with('.') && w.len() > 1);
+        let keyword = action.trim_start_matches(['{', '-', ' ']).split([' ', '}']).next().unwrap_or_default();
+        let field = field.filter(|_| !matches!(keyword, "if" | "else" | "end" | "range" | "with"));
         match field {
             Some(".Label") => {
                 let key = action.split('"').nth(1).unwrap_or_default();

@@ -51,13 +51,14 @@ impl Reference {
             _ => ("docker.io", name),
         };
         let domain = if domain == "index.docker.io" { "docker.io" } else { domain };
+        let library = if domain == "docker.io" && !path.contains('/') { "library/" } else { "" };
         if path.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(Failure::new("invalid reference format: repository name (".to_owned() + path + ") must be lowercase"));
+            return Err(Failure::new(format!("invalid reference format: repository name ({library}{path}) must be lowercase")));
         }
         if !path.split('/').all(component) {
             return Err(bad());
         }
-        let path = if domain == "docker.io" && !path.contains('/') { format!("library/{path}") } else { path.to_owned() };
+        let path = format!("{library}{path}");
         Ok(Self { domain: domain.to_owned(), path, tag: tag.map(str::to_owned), digest: digest.map(str::to_owned) })
     }
 

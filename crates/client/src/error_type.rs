@@ -116,6 +116,12 @@ pub enum Error {
         /// HTTP status.
         status: u16,
     },
+    /// A name is empty where one is needed.
+    #[error("invalid {object} name or ID: value is empty")]
+    EmptyName {
+        /// What kind of object.
+        object: String,
+    },
     /// The engine is too old for what was asked.
     #[error("\"{feature}\" requires API version {needs}, but the Docker daemon API version is {has}")]
     Version {

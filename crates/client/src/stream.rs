@@ -25,15 +25,6 @@ impl Stream {
         matches!(poll(&mut fds, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(0))
     }
 
-    /// Unblocks and ends everything on this connection.
-    pub(crate) fn shutdown(&self) {
-        let _ = match self {
-            Self::Unix(s) => s.shutdown(Shutdown::Both),
-            Self::Tcp(s) => s.shutdown(Shutdown::Both),
-            Self::Tls(s) => s.sock.shutdown(Shutdown::Both),
-        };
-    }
-
     fn split(self) -> io::Result<(ReadHalf, WriteHalf)> {
         Ok(match self {
             Self::Unix(s) => (ReadHalf::Unix(s.try_clone()?), WriteHalf::Unix(s)),

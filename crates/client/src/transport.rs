@@ -150,6 +150,10 @@ impl Client {
         headers: &[(&str, &str)],
         body: Body<'_>,
     ) -> Result<Response> {
+        if let Some((before, _)) = path.split_once("//") {
+            let object = before.rsplit('/').next().unwrap_or_default().trim_end_matches('s').to_owned();
+            return Err(Error::EmptyName { object });
+        }
         let path = self.path(path, query)?;
         let mut body = Some(body);
         let (status, reason, headers, reader) =

@@ -59,9 +59,9 @@ fn tag(app: &App, m: &Matches) -> Result<()> {
 }
 
 /// Platforms of `--platform` as the engine reads them: one JSON document each.
-pub(super) fn add_platforms(query: &mut Query, platforms: &[&str]) -> Result<()> {
+pub(super) fn add_platforms(query: &mut Query, key: &str, platforms: &[&str]) -> Result<()> {
     for platform in platforms {
-        query.add("platforms", &platform_json(platform)?);
+        query.add(key, &platform_json(platform)?);
     }
     Ok(())
 }
@@ -106,7 +106,7 @@ fn host_architecture() -> &'static str {
 
 fn remove(app: &App, m: &Matches) -> Result<()> {
     let mut query = Query::new().with_flag("force", m.on("force")).with_flag("noprune", m.on("no-prune"));
-    add_platforms(&mut query, &m.all("platform"))?;
+    add_platforms(&mut query, "platforms", &m.all("platform"))?;
     let client = app.client()?;
     let mut fatal = false;
     let outcome = each(&m.args, |name| {

@@ -60,10 +60,12 @@ pub(super) fn login(app: &App, m: &Matches) -> Result<()> {
 
 /// Asks the engine whether the credentials are good, and keeps them.
 fn attempt(app: &App, credentials: &Credentials) -> client::Result<String> {
-    let body = json!({
+    let mut body = json!({
         "username": credentials.username, "password": credentials.password, "serveraddress": credentials.server,
-        "identitytoken": credentials.identity_token,
     });
+    if !credentials.identity_token.is_empty() {
+        body["identitytoken"] = credentials.identity_token.clone().into();
+    }
     let client = app.client().map_err(|f| client::Error::Connect { source: io::Error::other(f.text) })?;
     let answer: Value = client::system::login(client, &body)?;
     let token = text(&answer, "IdentityToken");

@@ -119,8 +119,10 @@ struct Subnet {
 
 impl Subnet {
     fn parse(text: &str) -> Result<Self> {
-        let bad = || Failure::new(format!("invalid subnet: invalid CIDR address: {text}"));
-        let (ip, bits) = text.split_once('/').ok_or_else(bad)?;
+        let quoted = units::gofmt::quote(text);
+        let bad = || Failure::new(format!("netip.ParsePrefix({quoted}): unable to parse IP"));
+        let no_slash = || Failure::new(format!("netip.ParsePrefix({quoted}): no '/'"));
+        let (ip, bits) = text.split_once('/').ok_or_else(no_slash)?;
         let ip: IpAddr = ip.parse().map_err(|_| bad())?;
         let bits: u8 = bits.parse().map_err(|_| bad())?;
         if bits > if ip.is_ipv4() { 32 } else { 128 } {

@@ -84,7 +84,10 @@ fn create(app: &App, m: &Matches) -> Result<()> {
     }
     let name = if m.arg(0).is_empty() { m.text("name") } else { m.arg(0) };
     let pairs = |flag: &str| m.all(flag).into_iter().map(split_pair).collect::<BTreeMap<_, _>>();
-    let mut body = json!({"Driver": m.text("driver"), "Labels": pairs("label")});
+    let mut body = json!({"Driver": m.text("driver")});
+    if m.given("label") {
+        body["Labels"] = json!(pairs("label"));
+    }
     if !name.is_empty() {
         body["Name"] = name.into();
     }

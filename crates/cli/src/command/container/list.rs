@@ -52,7 +52,7 @@ pub(super) fn run(app: &App, m: &Matches) -> Result<()> {
     if quiet && format == "raw" {
         (template, table) = ("container_id: {{.ID}}".to_owned(), false);
     }
-    let mut query = Query::new().with_flag("all", m.on("all") || m.given("last") || m.on("latest"));
+    let mut query = Query::new().with_flag("all", m.on("all"));
     let last = m.int("last");
     if m.on("latest") && last == -1 {
         query.add("limit", "1");

@@ -44,6 +44,10 @@ pub(crate) fn time(m: &Matches, flag: &str) -> Result<String> {
     if given.is_empty() {
         return Ok(String::new());
     }
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if given.split('.').all(number) && given.matches('.').count() < 2 {
+        return Ok(given.to_owned());
+    }
     let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
     let time = units::timestamp::parse_user_time(given, Timestamp::now(), &zone)
         .map_err(|e| Failure::new(format!("invalid value for \"{flag}\": {e}")))?;

@@ -28,7 +28,9 @@ pub(super) fn commit(app: &App, m: &Matches) -> Result<()> {
     if no_pause {
         query.add("pause", "0");
     }
-    if !m.arg(1).is_empty() {
+    if m.arg(1).is_empty() {
+        query = query.with("repo", "").with("tag", "");
+    } else {
         let reference = Reference::parse(m.arg(1))?;
         if reference.digest.is_some() {
             return Err(Failure::new("refusing to create a tag with a digest reference"));

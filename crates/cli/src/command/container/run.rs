@@ -262,7 +262,7 @@ pub(super) fn exit_status(mut response: Response) -> Result<i64> {
         console::err(&format!("time=\"\" level=error msg=\"Error waiting for container: {message}\""));
         return Ok(125);
     }
-    Ok(value["StatusCode"].as_i64().unwrap_or(125))
+    Ok(value["StatusCode"].as_i64().unwrap_or(0))
 }
 
 fn drain_until_exit(receiver: &mpsc::Receiver<Happened>) {

@@ -139,6 +139,16 @@ fn nullable(list: Vec<&str>) -> Value {
     if list.is_empty() { Value::Null } else { json!(list) }
 }
 
+/// Upper case, with `CAP_`, each once, in order.
+fn capabilities(list: Vec<&str>) -> Value {
+    let names = list.into_iter().map(|name| {
+        let name = name.trim().to_uppercase();
+        if name == "ALL" || name.starts_with("CAP_") { name } else { format!("CAP_{name}") }
+    });
+    let sorted: std::collections::BTreeSet<String> = names.collect();
+    if sorted.is_empty() { Value::Null } else { json!(sorted) }
+}
+
 fn pairs(list: &[impl AsRef<str>]) -> Value {
     let map: BTreeMap<&str, &str> = list.iter().map(|p| env::split_pair(p.as_ref())).collect();
     json!(map)
@@ -270,8 +280,8 @@ fn host_config(m: &Matches, volumes: &Volumes, ports: &Ports) -> Result<Value> {
         "VolumeDriver": m.text("volume-driver"),
         "VolumesFrom": nullable(m.all("volumes-from")),
         "ConsoleSize": [0, 0],
-        "CapAdd": nullable(m.all("cap-add")),
-        "CapDrop": nullable(m.all("cap-drop")),
+        "CapAdd": capabilities(m.all("cap-add")),
+        "CapDrop": capabilities(m.all("cap-drop")),
         "CgroupnsMode": cgroupns,
         "Dns": m.all("dns"),
         "DnsOptions": dns_options,

@@ -24,7 +24,7 @@ pub(crate) fn pull_request(app: &App, reference: &Reference, platform: &str) -> 
     let auth = app.config.credentials(reference.auth_key()).header();
     let tag = reference.digest.as_deref().or(reference.tag.as_deref()).unwrap_or_default();
     let query =
-        Query::new().with("fromImage", &reference.name()).with_some("platform", &platform.to_lowercase()).with("tag", tag);
+        Query::new().with("fromImage", &reference.name()).with_some("platform", &platform.to_lowercase()).with_some("tag", tag);
     Ok(client::image::pull(app.client()?, &query, &auth)?)
 }
 
@@ -107,7 +107,7 @@ pub(super) fn load(app: &App, m: &Matches) -> Result<()> {
     let path = m.text("input");
     let quiet = m.on("quiet") || !console::stdout_is_terminal();
     let mut query = Query::new().with("quiet", if quiet { "1" } else { "0" });
-    add_platforms(&mut query, &m.all("platform"))?;
+    add_platforms(&mut query, "platform", &m.all("platform"))?;
     let mut input: Box<dyn Read> = if path.is_empty() {
         if console::stdin_is_terminal() {
             return Err(Failure::new("requested load from stdin, but stdin is empty"));
@@ -129,7 +129,7 @@ pub(super) fn save(app: &App, m: &Matches) -> Result<()> {
     for name in &m.args {
         query.add("names", name);
     }
-    add_platforms(&mut query, &m.all("platform"))?;
+    add_platforms(&mut query, "platform", &m.all("platform"))?;
     let output = Output::choose(m.text("output"), "save image")?;
     let response = client::image::save(app.client()?, &query)?;
     output.take(response.body)
@@ -140,15 +140,10 @@ pub(super) fn import(app: &App, m: &Matches) -> Result<()> {
     let source = m.arg(0);
     let remote = source.starts_with("https://") || source.starts_with("http://");
     let mut query = Query::new().with("fromSrc", if remote { source } else { "-" });
-    let mut repository = m.arg(1).to_owned();
-    if !repository.is_empty() {
-        let reference = Reference::parse(&repository)?;
-        if let Some(tag) = reference.tag.as_deref() {
-            repository = repository.strip_suffix(&format!(":{tag}")).unwrap_or(&repository).to_owned();
-            query.add("tag", tag);
-        }
+    if !m.arg(1).is_empty() {
+        Reference::parse(m.arg(1))?;
     }
-    query = query.with_some("repo", &repository).with_some("message", m.text("message"));
+    query = query.with_some("repo", m.arg(1)).with_some("message", m.text("message"));
     let platform = platform(m);
     if !platform.is_empty() {
         platform_json(&platform)?;
