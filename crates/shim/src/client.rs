@@ -26,6 +26,8 @@ pub(crate) struct Client {
     wants: [bool; 2],
     pending: Vec<u8>,
     interest: Interest,
+    /// It hung up while its input could not be taken: not watched until it can.
+    parked: bool,
     /// Nothing more will be sent: it is closed when nothing is pending.
     finishing: bool,
 }
@@ -34,7 +36,7 @@ impl Client {
     /// Takes our end and waits for news of it.
     pub(crate) fn new(fd: OwnedFd, stdin: bool, wants: [bool; 2], poller: &Poller, token: Token) -> Result<Self, Errno> {
         poller.add(fd.as_fd(), token, Interest::NONE)?;
-        Ok(Self { fd, stdin, wants, pending: Vec::new(), interest: Interest::NONE, finishing: false })
+        Ok(Self { fd, stdin, wants, pending: Vec::new(), interest: Interest::NONE, parked: false, finishing: false })
     }
 
     /// Whether the process has to wait for it.
@@ -111,8 +113,18 @@ impl Client {
         poller.remove(self.fd.as_fd());
     }
 
+    /// It has hung up, but what it said before is still to be taken: its hang-up must not be reported all the time.
+    pub(crate) fn park(&mut self, poller: &Poller) {
+        self.unwatch(poller);
+        self.parked = true;
+    }
+
     /// Waits for what is of interest now.
     pub(crate) fn watch(&mut self, input_has_room: bool, poller: &Poller, token: Token) {
+        if self.parked {
+            self.parked = !(input_has_room && poller.add(self.fd.as_fd(), token, Interest::READ).is_ok());
+            return;
+        }
         let wanted = Interest { read: self.stdin && input_has_room, write: !self.pending.is_empty() };
         if wanted != self.interest && poller.change(self.fd.as_fd(), token, wanted).is_ok() {
             self.interest = wanted;

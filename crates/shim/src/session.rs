@@ -242,7 +242,9 @@ impl Session {
                 Ok(None) => gone = hung_up,
                 Err(_) => gone = true,
             }
-        } else if hung_up && !(client.stdin && !self.input.is_over()) {
+        } else if hung_up && client.stdin && !self.input.is_over() {
+            client.park(poller);
+        } else if hung_up {
             gone = true;
         }
         let stdin_over = had_stdin && (gone || !client.stdin);
