@@ -106,9 +106,8 @@ pub struct Ipam {
     pub driver: String,
     /// The driver's options; `null` if none.
     pub options: Option<Map<String>>,
-    /// Subnets.
-    #[serde(deserialize_with = "null_default")]
-    pub config: Vec<IpamConfig>,
+    /// Subnets; `null` for networks without addresses of their own.
+    pub config: Option<Vec<IpamConfig>>,
 }
 
 /// A subnet.

@@ -1,10 +1,10 @@
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::body::{Frame, SizeHint};
-use tokio::io::AsyncWrite;
+use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 
 /// Chunks that may wait for a slow client before the producer has to.
@@ -133,6 +133,36 @@ impl AsyncWrite for BodyWriter {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A request's body as bytes to read.
+#[derive(Debug)]
+pub struct BodyReader {
+    body: Incoming,
+    chunk: Bytes,
+}
+
+impl BodyReader {
+    pub(crate) fn new(body: Incoming) -> Self {
+        Self { body, chunk: Bytes::new() }
+    }
+}
+
+impl AsyncRead for BodyReader {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        use hyper::body::Body as _;
+        while self.chunk.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                None => return Poll::Ready(Ok(())),
+                Some(Err(e)) => return Poll::Ready(Err(io::Error::other(e))),
+                // Trailers say nothing to us.
+                Some(Ok(frame)) => self.chunk = frame.into_data().unwrap_or_default(),
+            }
+        }
+        let n = self.chunk.len().min(buf.remaining());
+        buf.put_slice(&self.chunk.split_to(n));
         Poll::Ready(Ok(()))
     }
 }

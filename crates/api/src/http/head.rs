@@ -69,10 +69,7 @@ fn hijacks(request_line: &[u8]) -> bool {
     let (Some(b"POST"), Some(target)) = (words.next(), words.next()) else { return false };
     let path = target.split(|b| *b == b'?').next().unwrap_or_default();
     let parts: Vec<&[u8]> = path.split(|b| *b == b'/').collect();
-    match parts.as_slice() {
-        [.., b"containers", _, b"attach"] | [.., b"exec", _, b"start"] => true,
-        _ => false,
-    }
+    matches!(parts.as_slice(), [.., b"containers", _, b"attach"] | [.., b"exec", _, b"start"])
 }
 
 /// What is put behind the request line of a client that takes a connection over without saying so.

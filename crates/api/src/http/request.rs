@@ -12,7 +12,7 @@ use hyper::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::http::{ApiError, Form, Response, respond};
+use crate::http::{ApiError, BodyReader, Form, Response, respond};
 
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -86,9 +86,9 @@ impl<S> Request<S> {
         }
     }
 
-    /// The body as a stream.
-    pub fn take_body(self) -> Incoming {
-        self.body
+    /// The body as bytes to read.
+    pub fn body_reader(self) -> BodyReader {
+        BodyReader::new(self.body)
     }
 
     /// The whole body, at most `max` bytes.

@@ -10,6 +10,7 @@ use crate::http::{Body, BodySender, Response, respond};
 pub struct JsonLines {
     sender: BodySender,
     sequence: bool,
+    end: &'static [u8],
 }
 
 impl JsonLines {
@@ -17,7 +18,13 @@ impl JsonLines {
     pub fn open(content_type: &'static str) -> (Self, Response) {
         let (sender, body) = Body::chunks();
         let sequence = content_type == api_types::MEDIA_TYPE_JSON_SEQUENCE;
-        (Self { sender, sequence }, respond::with_type(StatusCode::OK, content_type, body))
+        (Self { sender, sequence, end: b"\n" }, respond::with_type(StatusCode::OK, content_type, body))
+    }
+
+    /// The same with the line ends that Docker's progress streams have.
+    pub fn open_crlf(content_type: &'static str) -> (Self, Response) {
+        let (lines, response) = Self::open(content_type);
+        (Self { end: b"\r\n", ..lines }, response)
     }
 
     /// Sends one value.
@@ -30,7 +37,7 @@ impl JsonLines {
             line.push(0x1e);
         }
         serde_json::to_writer(&mut line, value).map_err(io::Error::from)?;
-        line.push(b'\n');
+        line.extend_from_slice(self.end);
         self.sender.send(line).await
     }
 

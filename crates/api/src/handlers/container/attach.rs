@@ -1,0 +1,57 @@
+//! Attaching: a connection that is handed over to a session of the engine.
+
+use api_compat::Behaviour;
+use api_types::{MEDIA_TYPE_MULTIPLEXED_STREAM, MEDIA_TYPE_RAW_STREAM};
+use engine::{AttachOptions, Session};
+
+use crate::handlers::{Request, Result};
+use crate::http::{ApiError, Hijacked};
+
+/// `POST /containers/{id}/attach`
+pub(crate) async fn attach(mut request: Request) -> Result {
+    if !request.can_hijack() {
+        let text = format!("error attaching to container {}, hijack connection missing", request.name);
+        return Err(ApiError::bad_request(text));
+    }
+    let form = &request.form;
+    let options = AttachOptions {
+        logs: form.bool("logs"),
+        stream: form.bool("stream"),
+        stdin: form.bool("stdin"),
+        stdout: form.bool("stdout"),
+        stderr: form.bool("stderr"),
+        detach_keys: form.non_empty("detachKeys").map(str::to_owned),
+    };
+    let session = request.state.engine.containers.attach(&request.name, options).await?;
+    let content_type = media_type(&request, session.tty);
+    request.hijack(content_type, |hijacked| carry(session, hijacked))
+}
+
+/// The content type of a stream with or without a terminal behind it.
+pub(crate) fn media_type(request: &Request, tty: bool) -> &'static str {
+    if !tty && Behaviour::of(request.version).multiplexed_type {
+        MEDIA_TYPE_MULTIPLEXED_STREAM
+    } else {
+        MEDIA_TYPE_RAW_STREAM
+    }
+}
+
+/// Carries a session's bytes until it ends or the client is gone.
+pub(crate) async fn carry(session: Session, mut hijacked: Hijacked) {
+    let gone = match hijacked.watch() {
+        Ok(gone) => gone,
+        Err(e) => {
+            tracing::warn!(error = %e, "failed to watch an attached client");
+            return;
+        }
+    };
+    tokio::select! {
+        ended = session.run(&mut hijacked) => {
+            if let Err(e) = ended {
+                tracing::warn!(error = %e, "attached stream ended");
+            }
+            hijacked.close().await;
+        }
+        () = gone => {}
+    }
+}

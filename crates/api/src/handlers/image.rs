@@ -1,0 +1,7 @@
+//! `/images`.
+
+pub(super) mod change;
+pub(super) mod embedded;
+pub(super) mod list;
+pub(super) mod pull;
+pub(super) mod tar;
