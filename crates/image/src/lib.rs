@@ -7,10 +7,12 @@
 //! Order of every change: content durable → snapshot published → record committed; so a record never points at
 //! something that a power loss can take away.
 
+mod changes;
 mod document;
 mod error;
 mod filter;
 mod glob;
+mod import;
 mod incoming;
 mod load;
 mod names;
@@ -22,6 +24,7 @@ mod query;
 mod record;
 mod remove;
 mod rootfs;
+mod save;
 mod store;
 mod sweep;
 mod types;
@@ -29,6 +32,7 @@ mod unpack;
 mod view;
 mod walk;
 
+pub use changes::apply_changes;
 pub use error::{Error, Result};
 pub use filter::{LabelCheck, ListFilter};
 pub use progress::{Action, Progress, ProgressSink, null_sink};

@@ -5,6 +5,8 @@
 mod members;
 mod targets;
 
+pub(crate) use targets::descriptor;
+
 use std::io::{BufReader, Read};
 
 use tokio::io::{AsyncRead, AsyncReadExt};

@@ -2,4 +2,5 @@
 
 mod load;
 mod names;
+mod save;
 mod support;
