@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How registries are reached.
 #[derive(Debug, Clone)]
@@ -14,6 +15,10 @@ pub struct Config {
     pub proxies: Proxies,
     /// Sent with every request.
     pub user_agent: String,
+    /// How long a blob's connection may be silent before it is given up and the blob taken up again.
+    pub stall_timeout: Duration,
+    /// The first pause before a request is repeated; doubles each time, with jitter, up to 10 s.
+    pub retry_pause: Duration,
 }
 
 impl Default for Config {
@@ -29,6 +34,8 @@ impl Default for Config {
                 go_arch(),
                 env!("CARGO_PKG_VERSION")
             ),
+            stall_timeout: Duration::from_secs(30),
+            retry_pause: Duration::from_millis(200),
         }
     }
 }

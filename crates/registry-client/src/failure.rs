@@ -1,4 +1,5 @@
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use error::{ErrorKind, HasKind};
@@ -11,6 +12,12 @@ pub enum Error {
     /// The registry does not let us, or there is no such repository.
     #[error("pull access denied for {name}, repository does not exist or may require 'docker login'")]
     AccessDenied {
+        /// The repository as Docker shows it.
+        name: String,
+    },
+    /// The registry does not let us push, or there is no such repository.
+    #[error("push access denied for {name}, repository does not exist or may require 'docker login'")]
+    PushDenied {
         /// The repository as Docker shows it.
         name: String,
     },
@@ -84,6 +91,12 @@ pub enum Error {
         code: String,
         /// HTTP status.
         status: u16,
+    },
+    /// Name or password are wrong.
+    #[error("login attempt to {url} failed with status: 401 Unauthorized")]
+    LoginRefused {
+        /// What was asked.
+        url: String,
     },
     /// The content that a descriptor names is not there.
     #[error("failed to copy: httpReadSeeker: failed open: content at {url} not found: not found")]
@@ -162,7 +175,7 @@ pub enum Error {
 }
 
 /// Why no answer came. The texts are Go's.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
     /// The name has no address.
@@ -188,7 +201,7 @@ pub enum TransportError {
         address: String,
         /// What the kernel said.
         #[source]
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// The other side does not speak TLS.
     #[error("http: server gave HTTP response to HTTPS client")]
@@ -198,7 +211,7 @@ pub enum TransportError {
     Certificate(String),
     /// TLS failed otherwise.
     #[error("{0}")]
-    Tls(#[source] io::Error),
+    Tls(#[source] Arc<io::Error>),
     /// The proxy refused.
     #[error("proxyconnect tcp: {0}")]
     Proxy(String),
@@ -248,9 +261,10 @@ fn dial_text(error: &io::Error) -> String {
 impl HasKind for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::AccessDenied { .. } | Self::NotFound { .. } | Self::ContentNotFound { .. } | Self::ManifestTooLarge { .. } => {
-                ErrorKind::NotFound
-            }
+            Self::AccessDenied { .. }
+            | Self::NotFound { .. }
+            | Self::ContentNotFound { .. }
+            | Self::ManifestTooLarge { .. } => ErrorKind::NotFound,
             Self::Resolve { source, .. } | Self::Token { source, .. } | Self::Interrupted { source } => source.kind(),
             Self::Schema1 { .. } | Self::Config { .. } | Self::Malformed { .. } => ErrorKind::InvalidParameter,
             Self::Registry { code, status, .. } => match (code.as_str(), status) {
@@ -261,6 +275,8 @@ impl HasKind for Error {
                 ("MANIFEST_UNKNOWN" | "NAME_UNKNOWN" | "BLOB_UNKNOWN", _) | (_, 404) => ErrorKind::NotFound,
                 _ => ErrorKind::System,
             },
+            Self::LoginRefused { .. } => ErrorKind::Unauthorized,
+            Self::PushDenied { .. } => ErrorKind::Forbidden,
             Self::Request { .. }
             | Self::NoBasicAuth { .. }
             | Self::Challenge { .. }

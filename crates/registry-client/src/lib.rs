@@ -32,5 +32,5 @@ pub use client::Client;
 pub use config::{Config, Proxies};
 pub use credentials::Credentials;
 pub use failure::{Error, TransportError};
-pub use push::{BlobSource, Mounted};
+pub use push::{BlobSource, Mounted, OpenBlob};
 pub use repository::{MANIFEST_MAX, Repository, Resolved};
