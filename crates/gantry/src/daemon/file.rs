@@ -1,0 +1,218 @@
+//! `daemon.json`: its keys become the same texts that flags give.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::flags::Given;
+use super::table::{FLAGS, Flag, KEYS_ONLY, Kind};
+
+/// A configuration file that cannot be used. The texts are dockerd's.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FileError {
+    #[error("invalid JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the following directives don't match any configuration option: {0}")]
+    Unknown(String),
+    #[error("the following directives are specified both as a flag and in the configuration file: {0}")]
+    Conflicts(String),
+    #[error("invalid JSON: cannot use {given} as the value of {key:?}: want {want}")]
+    Type { key: String, given: &'static str, want: &'static str },
+}
+
+/// Key → values. Keys that no flag has keep their own name.
+pub(super) type FileValues = BTreeMap<String, Vec<String>>;
+
+/// Keys whose value is a map of its own, not a group of settings.
+const MAPS: &[&str] = &["log-opts", "default-network-opts", "features", "runtimes", "default-ulimits", "builder"];
+
+/// Keys that may be given as a flag too: both count.
+const BOTH: &[&str] = &["runtimes"];
+
+/// Reads the file's text and holds it against the flags.
+pub(super) fn read(text: &str, given: &Given) -> Result<FileValues, FileError> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() {
+        return Ok(FileValues::new());
+    }
+    let object: Map<String, Value> = serde_json::from_str(text)?;
+    let mut flat = Map::new();
+    for (key, value) in object {
+        match value {
+            Value::Object(group) if !MAPS.contains(&key.as_str()) => flat.extend(group),
+            value => {
+                flat.insert(key, value);
+            }
+        }
+    }
+    let by_key = |key: &str| FLAGS.iter().find(|f| !f.key.is_empty() && f.key == key);
+    let unknown: Vec<&str> =
+        flat.keys().map(String::as_str).filter(|k| by_key(k).is_none() && !KEYS_ONLY.contains(k)).collect();
+    if !unknown.is_empty() {
+        return Err(FileError::Unknown(unknown.join(", ")));
+    }
+    let conflicts: Vec<String> = flat
+        .iter()
+        .filter_map(|(key, value)| {
+            let flag = by_key(key).filter(|f| given.set(f.name) && !BOTH.contains(&key.as_str()))?;
+            Some(format!("{key}: (from flag: {}, from file: {})", shown(flag, given), shown_value(key, value)))
+        })
+        .collect();
+    if !conflicts.is_empty() {
+        return Err(FileError::Conflicts(conflicts.join(", ")));
+    }
+    flat.iter()
+        .map(|(key, value)| {
+            let kind = by_key(key).map(|f| f.kind);
+            Ok((key.clone(), texts(key, kind, value)?))
+        })
+        .collect()
+}
+
+/// A flag's value as Go prints it.
+fn shown(flag: &Flag, given: &Given) -> String {
+    let values: Vec<&str> = given.all(flag.name).collect();
+    match flag.kind {
+        Kind::List => format!("[{}]", values.join(" ")),
+        Kind::Map => format!("map[{}]", values.join(" ").replace('=', ":")),
+        _ if flag.name.ends_with("-proxy") => masked(values.last().unwrap_or(&"")),
+        _ => (*values.last().unwrap_or(&"")).to_owned(),
+    }
+}
+
+fn shown_value(key: &str, value: &Value) -> String {
+    match value {
+        Value::String(s) if key.ends_with("-proxy") => masked(s),
+        Value::String(s) => s.clone(),
+        Value::Array(all) => {
+            format!("[{}]", all.iter().map(|v| shown_value(key, v)).collect::<Vec<_>>().join(" "))
+        }
+        Value::Object(map) => {
+            let all: Vec<String> = map.iter().map(|(k, v)| format!("{k}:{}", shown_value(key, v))).collect();
+            format!("map[{}]", all.join(" "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A URL without the credentials in it.
+fn masked(url: &str) -> String {
+    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?.1))) {
+        Some((scheme, host)) => format!("{scheme}://xxxxx:xxxxx@{host}"),
+        None => url.to_owned(),
+    }
+}
+
+/// A value as the texts that the flag would have been given.
+fn texts(key: &str, kind: Option<Kind>, value: &Value) -> Result<Vec<String>, FileError> {
+    let wrong = |want| FileError::Type { key: key.to_owned(), given: type_of(value), want };
+    Ok(match (kind, value) {
+        (_, Value::Null) => Vec::new(),
+        (Some(Kind::Bool) | None, Value::Bool(b)) => vec![b.to_string()],
+        (Some(Kind::Bool), _) => return Err(wrong("a boolean")),
+        (Some(Kind::Number), Value::Number(n)) if n.is_i64() => vec![n.to_string()],
+        (Some(Kind::Number), _) => return Err(wrong("a whole number")),
+        (Some(Kind::Text) | None, Value::String(s)) => vec![s.clone()],
+        // Sizes may be numbers.
+        (Some(Kind::Text) | None, Value::Number(n)) => vec![n.to_string()],
+        (Some(Kind::Text), _) => return Err(wrong("a string")),
+        (Some(Kind::List) | None, Value::Array(all)) => {
+            all.iter().map(|v| entry(key, v).ok_or_else(|| wrong("a list of strings"))).collect::<Result<_, _>>()?
+        }
+        (Some(Kind::List), Value::Object(map)) if key == "default-ulimits" => {
+            map.iter().map(|(name, v)| ulimit(name, v).ok_or_else(|| wrong("ulimits"))).collect::<Result<_, _>>()?
+        }
+        // Runtimes: only their names are of use.
+        (Some(Kind::List), Value::Object(map)) => map.keys().cloned().collect(),
+        (Some(Kind::List), _) => return Err(wrong("a list")),
+        (Some(Kind::Map), Value::Object(map)) => {
+            let mut all = Vec::new();
+            for (k, v) in map {
+                match v {
+                    Value::Object(inner) => {
+                        all.extend(inner.iter().map(|(i, v)| format!("{k}={i}={}", shown_value(key, v))));
+                    }
+                    v => all.push(format!("{k}={}", shown_value(key, v))),
+                }
+            }
+            all
+        }
+        (Some(Kind::Map), _) => return Err(wrong("an object")),
+        // Keys without a flag that have no meaning here.
+        (None, _) => Vec::new(),
+    })
+}
+
+/// One entry of a list: a text, or an address pool.
+fn entry(key: &str, value: &Value) -> Option<String> {
+    match value {
+        Value::String(s) => Some(s.clone()),
+        Value::Object(pool) if key == "default-address-pools" => {
+            Some(format!("base={},size={}", pool.get("base")?.as_str()?, pool.get("size")?.as_i64()?))
+        }
+        _ => None,
+    }
+}
+
+fn ulimit(name: &str, value: &Value) -> Option<String> {
+    let soft = value.get("Soft")?.as_i64()?;
+    let hard = value.get("Hard").map_or(Some(soft), Value::as_i64)?;
+    Some(format!("{name}={soft}:{hard}"))
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::flags::parse;
+
+    fn with(text: &str, args: &[&str]) -> Result<FileValues, String> {
+        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
+        read(text, &parse(&args).expect("flags")).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn keys_become_the_values_of_flags() {
+        let got = with(
+            r#"{"debug": true, "hosts": ["unix:///a"], "mtu": 1400, "log-opts": {"max-size": "1m"},
+               "proxies": {"http-proxy": "http://p"}, "default-shm-size": 1024,
+               "default-address-pools": [{"base": "10.0.0.0/8", "size": 24}],
+               "default-ulimits": {"nofile": {"Name": "nofile", "Hard": 9, "Soft": 8}},
+               "default-network-opts": {"bridge": {"a": "b"}}, "builder": {"gc": {"enabled": true}}}"#,
+            &[],
+        )
+        .expect("reads");
+        let get = |k: &str| got[k].join(" ");
+        assert_eq!((get("debug"), get("hosts"), get("mtu")), ("true".into(), "unix:///a".into(), "1400".into()));
+        assert_eq!((get("log-opts"), get("http-proxy")), ("max-size=1m".into(), "http://p".into()));
+        assert_eq!(get("default-address-pools"), "base=10.0.0.0/8,size=24");
+        assert_eq!((get("default-ulimits"), get("default-shm-size")), ("nofile=8:9".into(), "1024".into()));
+        assert_eq!(get("default-network-opts"), "bridge=a=b");
+    }
+
+    #[test]
+    fn conflicts_and_unknown_keys_are_told_in_dockers_words() {
+        let e = with(r#"{"nosuch": 1}"#, &[]);
+        assert_eq!(e, Err("the following directives don't match any configuration option: nosuch".into()));
+        let e = with(r#"{"hosts": ["unix:///b"], "debug": false}"#, &["-H", "unix:///a", "-D"]);
+        let want = "the following directives are specified both as a flag and in the configuration file: \
+                    hosts: (from flag: [unix:///a], from file: [unix:///b]), \
+                    debug: (from flag: true, from file: false)";
+        assert_eq!(e, Err(want.into()));
+        let e = with(r#"{"http-proxy": "http://u:secret@p"}"#, &["--http-proxy", "http://u:hush@q"]).expect_err("both");
+        assert!(!e.contains("secret") && !e.contains("hush"), "{e}");
+        assert!(with("{", &[]).expect_err("no JSON").starts_with("invalid JSON: "));
+        assert!(with(r#"{"debug": "yes"}"#, &[]).is_err());
+        assert_eq!(with(" \n", &["-D"]), Ok(FileValues::new()));
+    }
+}
