@@ -52,6 +52,19 @@ impl Executor {
         Ok(())
     }
 
+    /// Like [`Self::apply`], with the published ports that are installed now instead of the ruleset's.
+    pub fn apply_networks(&mut self, mut ruleset: Ruleset) -> Result<(), Error> {
+        if let Some(current) = &self.current {
+            for set in crate::publish::sets() {
+                ruleset.elements.remove(&set.name);
+                if let Some(elements) = current.elements.get(&set.name) {
+                    ruleset.elements.insert(set.name, elements.clone());
+                }
+            }
+        }
+        self.apply(&ruleset)
+    }
+
     /// Adds elements to sets of the installed ruleset: all or none.
     pub fn add(&mut self, elements: &[(&'static str, Element)]) -> Result<(), Error> {
         let Some(current) = self.current.as_mut() else { return Ok(()) };

@@ -37,10 +37,7 @@ pub fn overlaps(a: IpNet, b: IpNet) -> bool {
 
 /// The first free IPv4 subnet. `taken` are other networks and whatever the host routes elsewhere (no default routes).
 pub fn next_subnet4(pools: &[Pool], taken: &[Ipv4Net]) -> Result<Ipv4Net, Error> {
-    // Sorted by beginning, so that a candidate that is taken is skipped together with everything its owner covers.
-    let mut busy: Vec<(u32, u32)> =
-        taken.iter().filter(|n| n.prefix_len() != 0).map(|n| (n.network().into(), n.broadcast().into())).collect();
-    busy.sort_unstable();
+    let busy = merged(taken);
     for pool in pools {
         let IpNet::V4(base) = pool.base else { continue };
         if pool.size < base.prefix_len() || pool.size > 30 {
@@ -51,8 +48,9 @@ pub fn next_subnet4(pools: &[Pool], taken: &[Ipv4Net]) -> Result<Ipv4Net, Error>
         let mut first = u64::from(u32::from(base.network()));
         while first + step - 1 <= end {
             let last = first + step - 1;
-            let hit = busy.iter().filter(|(from, to)| u64::from(*from) <= last && u64::from(*to) >= first);
-            match hit.map(|(_, to)| u64::from(*to)).max() {
+            // Disjoint and sorted: the first one that ends not before the candidate begins is the only one in the way.
+            let next = busy.partition_point(|(_, to)| u64::from(*to) < first);
+            match busy.get(next).filter(|(from, _)| u64::from(*from) <= last).map(|(_, to)| u64::from(*to)) {
                 // Behind the obstacle, at the next multiple of the size.
                 Some(to) => first += ((to - first) / step + 1) * step,
                 None => {
@@ -63,6 +61,21 @@ pub fn next_subnet4(pools: &[Pool], taken: &[Ipv4Net]) -> Result<Ipv4Net, Error>
         }
     }
     Err(Error::PoolsExhausted)
+}
+
+/// The ranges of the networks, sorted and joined where they overlap.
+fn merged(nets: &[Ipv4Net]) -> Vec<(u32, u32)> {
+    let mut ranges: Vec<(u32, u32)> =
+        nets.iter().filter(|n| n.prefix_len() != 0).map(|n| (n.network().into(), n.broadcast().into())).collect();
+    ranges.sort_unstable();
+    let mut out: Vec<(u32, u32)> = Vec::with_capacity(ranges.len());
+    for (from, to) in ranges {
+        match out.last_mut() {
+            Some((_, end)) if from <= *end => *end = (*end).max(to),
+            _ => out.push((from, to)),
+        }
+    }
+    out
 }
 
 /// The first free IPv6 subnet: of the pools, or a /64 of the host's own unique local prefix (RFC 4193), which `host`
@@ -119,7 +132,7 @@ mod tests {
         let mut taken = Vec::new();
         for _ in 0..3000 {
             let next = next_subnet4(&default_pools(), &taken).expect("free subnet");
-            assert!(taken.iter().all(|t| !overlaps(IpNet::V4(*t), IpNet::V4(next))));
+            assert!(!taken.contains(&next));
             taken.push(next);
         }
         assert_eq!(next_subnet4(&[], &[]), Err(Error::PoolsExhausted));

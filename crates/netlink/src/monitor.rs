@@ -1,6 +1,6 @@
 //! Being told of changes: links, addresses, routes, and packet filter transactions.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use rustix::net::{RecvFlags, netlink};
 
@@ -11,6 +11,9 @@ use crate::wire::{self, attributes};
 const RTMGRP_LINK: u32 = 0x1;
 const RTMGRP_IPV4_IFADDR: u32 = 0x10;
 const RTMGRP_IPV6_IFADDR: u32 = 0x100;
+/// `1 << (RTNLGRP_IPV4_NETCONF - 1)`.
+const RTMGRP_IPV4_NETCONF: u32 = 1 << 23;
+const RTM_NEWNETCONF: u16 = 80;
 /// `1 << (NFNLGRP_NFTABLES - 1)`.
 const NFTABLES_GROUP: u32 = 1 << 6;
 
@@ -36,6 +39,8 @@ pub enum Change {
     LinkGone(String),
     /// An address of the interface with this index is gone.
     AddressGone(u32),
+    /// Forwarding was switched somewhere.
+    Forwarding,
     /// A transaction of another process changed the packet filter.
     Filter,
     /// Messages were lost: anything may have changed.
@@ -52,7 +57,7 @@ pub struct Monitor {
 impl Monitor {
     /// Links and addresses.
     pub fn links() -> Result<Self, Error> {
-        Self::open(None, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
+        Self::open(None, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_NETCONF)
     }
 
     /// Packet filter transactions of other processes.
@@ -92,6 +97,12 @@ impl Monitor {
             }
             RTM_DELLINK => Some(Change::LinkGone(link_name()?)),
             RTM_DELADDR => Some(Change::AddressGone(message.payload.get(4..8).map_or(0, wire::u32_of))),
+            RTM_NEWNETCONF => {
+                // struct netconfmsg is padded to four bytes; NETCONFA_IFINDEX (1) -1 is "all", NETCONFA_FORWARDING is 2.
+                let rest = message.payload.get(4..)?;
+                let of = |wanted| attributes(rest).find(|(k, _)| *k == wanted).map(|(_, v)| wire::u32_of(v));
+                (of(1) == Some(u32::MAX) && of(2) == Some(0)).then_some(Change::Forwarding)
+            }
             NFT_NEWGEN => {
                 let rest = message.payload.get(4..)?;
                 let pid = attributes(rest).find(|(k, _)| *k == NFTA_GEN_PROC_PID).map_or(0, |(_, v)| wire::be32_of(v));
@@ -99,6 +110,12 @@ impl Monitor {
             }
             _ => None,
         }
+    }
+}
+
+impl AsRawFd for Monitor {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_fd().as_raw_fd()
     }
 }
 

@@ -23,7 +23,7 @@ pub enum Error {
     #[error("only one instance of \"{0}\" network is allowed")]
     OneInstance(String),
     /// `bridge`, `host`, `none`, `default` cannot be made.
-    #[error("operation is not permitted on predefined {0} network ")]
+    #[error("operation is not permitted on predefined {0} network")]
     PredefinedCreate(String),
     /// Containers are on it.
     #[error("error while removing network: network {network} has active endpoints ({endpoints})")]
@@ -33,8 +33,11 @@ pub enum Error {
         /// `name:"c" id:"0123456789ab"`, comma separated.
         endpoints: String,
     },
+    /// Networks take their settings from it.
+    #[error("error while removing network: configuration network {0:?} is in use")]
+    ConfigInUse(String),
     /// A driver that is not there.
-    #[error("could not find plugin {0} in v1 plugin registry: plugin not found")]
+    #[error("plugin \"{0}\" not found")]
     NoDriver(String),
     /// The container is on this network already.
     #[error("endpoint with name {name} already exists in network {network}")]
@@ -53,7 +56,7 @@ pub enum Error {
         network: String,
     },
     /// A name that no network may have.
-    #[error("invalid network name: name is empty")]
+    #[error("invalid name: name is empty")]
     EmptyName,
     /// A wrong option or combination, told as Docker does.
     #[error(transparent)]
@@ -123,16 +126,9 @@ pub enum Error {
     /// The container has a sandbox.
     #[error("container {0} has a sandbox already")]
     SandboxExists(String),
-    /// The bridge that the network should use is there, but is not what it should be.
-    #[error("bridge {name}: address {address} is in use on interface {other}")]
-    AddressElsewhere {
-        /// The bridge.
-        name: String,
-        /// The wanted address.
-        address: IpAddr,
-        /// Who has it.
-        other: String,
-    },
+    /// An interface has the bridge's name but is none.
+    #[error("interface {0} is not a bridge")]
+    NotABridge(String),
     /// The metadata store failed.
     #[error(transparent)]
     Store(#[from] metastore::Error),
@@ -145,28 +141,72 @@ pub enum InvalidSpec {
     #[error("IPv4 or IPv6 must be enabled")]
     NoFamily,
     /// An option's value is nothing that Docker takes.
-    #[error("invalid value for option {option}: {value}")]
+    #[error("failed to parse {option} value: {value} ({why})")]
     Option {
         /// Its key.
         option: String,
         /// Its value.
         value: String,
+        /// What is wrong with it.
+        why: String,
     },
+    /// No size of packets.
+    #[error("invalid MTU number: {0}")]
+    Mtu(String),
+    /// No name of an interface.
+    #[error("invalid bridge name: {0}")]
+    BridgeName(String),
+    /// Another network has this bridge.
+    #[error("bridge device {0} already exists: conflicts with network {1}")]
+    BridgeTaken(String, String),
+    /// Bits of the host part are set.
+    #[error("invalid network config:\ninvalid subnet {0}: it should be {1}")]
+    SubnetHostBits(ipnet::IpNet, ipnet::IpNet),
+    /// A gateway, range or auxiliary address without its subnet.
+    #[error("invalid network config:\ninvalid {what} {value}: parent subnet {subnet} doesn't contain it")]
+    OutsideSubnet {
+        /// `gateway address`, `ip-range`, `auxiliary address`.
+        what: &'static str,
+        /// What was given.
+        value: String,
+        /// The subnet.
+        subnet: ipnet::IpNet,
+    },
+    /// A subnet of a family that is off.
+    #[error("invalid network config:\n{0} subnet specified, but {0} is not enabled")]
+    FamilyOff(&'static str),
+    /// Two subnets of one family.
+    #[error("bridge driver doesn't support multiple subnets")]
+    ManySubnets,
     /// A wish for an address where the network's subnet was not chosen by the user.
-    #[error("user specified IP address is supported only when connecting to networks with user configured subnets")]
+    #[error(
+        "invalid endpoint settings:\nuser specified IP address is supported only when connecting to networks with user configured subnets"
+    )]
     AddressNeedsSubnet,
     /// A wish for an address on a network that has no such thing.
-    #[error("user specified IP address is supported on user defined networks only")]
+    #[error(
+        "invalid endpoint settings:\n* user specified IP address is supported on user defined networks only\n* user specified IP address is supported only when connecting to networks with user configured subnets"
+    )]
     AddressNeedsUserNetwork,
     /// An address outside of the subnets.
-    #[error("no configured subnet or ip-range contain the IP address {0}")]
+    #[error("invalid endpoint settings:\nno configured subnet or ip-range contain the IP address {0}")]
     AddressOutside(IpAddr),
     /// Aliases on a network without name service.
-    #[error("network-scoped alias is supported only for containers in user defined networks")]
+    #[error(
+        "invalid endpoint settings:\nnetwork-scoped alias is supported only for containers in user defined networks"
+    )]
     AliasNeedsUserNetwork,
     /// A template network cannot be used itself.
-    #[error("cannot connect container to config-only network: {0}")]
-    ConfigOnly(String),
+    #[error("cannot create endpoint on configuration-only network")]
+    ConfigOnly,
+    /// `none` is shared with no other network.
+    #[error("container cannot be connected to multiple networks with one of the networks in private (none) mode")]
+    PrivateMode,
+    /// The namespace is not the container's own.
+    #[error(
+        "container sharing network namespace with another container or host cannot be connected to any other network"
+    )]
+    SharedMode,
     /// Settings beside a template.
     #[error("user specified configurations are not supported if the network depends on a configuration network")]
     ConfigFromWithSettings,
@@ -184,6 +224,7 @@ impl HasKind for Error {
             | Self::OneInstance(_)
             | Self::PredefinedCreate(_)
             | Self::ActiveEndpoints { .. }
+            | Self::ConfigInUse(_)
             | Self::NotConnected { .. }
             | Self::EndpointExists { .. } => ErrorKind::Forbidden,
             Self::AmbiguousId(..)
@@ -204,7 +245,7 @@ impl HasKind for Error {
             | Self::Firewall(_)
             | Self::Netlink { .. }
             | Self::Namespace { .. }
-            | Self::AddressElsewhere { .. } => ErrorKind::System,
+            | Self::NotABridge(_) => ErrorKind::System,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use id::ContainerId;
 use ipnet::IpNet;
 pub use portmap::Protocol;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
@@ -13,7 +14,7 @@ use crate::Error;
 pub type Labels = BTreeMap<String, String>;
 
 /// Where a container's network namespace comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SandboxMode {
     /// A namespace of its own: `bridge`, `none` (no endpoints) and user-defined networks.
     Private,
@@ -24,7 +25,7 @@ pub enum SandboxMode {
 }
 
 /// One network that a container joins.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointSpec {
     /// Name or id of the network.
     pub network: String,
@@ -78,7 +79,7 @@ impl EndpointSpec {
 }
 
 /// One port that is to be published.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortSpec {
     /// tcp, udp or sctp.
     pub protocol: Protocol,
@@ -154,7 +155,7 @@ fn parse_host_ports(ports: &str) -> Result<(u16, u16), Error> {
 }
 
 /// The container's own name-service settings; empty lists mean the daemon's.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsSpec {
     /// `--dns`.
     pub servers: Vec<IpAddr>,
@@ -165,7 +166,7 @@ pub struct DnsSpec {
 }
 
 /// Everything about the network side of one container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxSpec {
     /// Whose sandbox it is.
     pub container_id: ContainerId,

@@ -117,14 +117,16 @@ impl PortSet {
         let mut lease =
             Lease { protocol: request.protocol, port, ips, held: Vec::new(), books: Arc::clone(&self.books) };
         for (host_ip, container) in &request.targets {
-            let held = HeldPort::bind(request.protocol, *host_ip, port).map_err(|source| Error::Bind {
-                host_ip: *host_ip,
-                host_port: port,
-                container: *container,
-                protocol: request.protocol,
-                source,
-            })?;
-            lease.held.push(proxy::Guard::new(held, *container, request.proxy));
+            let held = HeldPort::bind(request.protocol, *host_ip, port)
+                .and_then(|held| proxy::Guard::new(held, *container, request.proxy))
+                .map_err(|source| Error::Bind {
+                    host_ip: *host_ip,
+                    host_port: port,
+                    container: *container,
+                    protocol: request.protocol,
+                    source,
+                })?;
+            lease.held.push(held);
         }
         Ok(lease)
     }

@@ -18,7 +18,9 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_MASTER: u16 = 10;
+const IFLA_PROTINFO: u16 = 12;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_BRPORT_ISOLATED: u16 = 33;
 const IFLA_NET_NS_PID: u16 = 19;
 const IFLA_AF_SPEC: u16 = 26;
 const IFLA_NET_NS_FD: u16 = 28;
@@ -47,6 +49,7 @@ const RTN_UNICAST: u8 = 1;
 
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
+const AF_BRIDGE: u8 = 7;
 
 /// Which link is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +216,16 @@ impl Batch {
                 w.raw(&ifinfo(0, None));
                 w.attr_str(IFLA_IFNAME, name);
             }
+        })
+    }
+
+    /// Keeps a port of a bridge from talking to the bridge's other isolated ports (or lets it again).
+    pub fn isolate_port(&mut self, link: u32, isolated: bool) -> &mut Self {
+        self.operation("isolate port", &LinkRef::Index(link).to_string(), RTM_SETLINK, 0, |w| {
+            let mut head = ifinfo(link, None);
+            head[0] = AF_BRIDGE;
+            w.raw(&head);
+            w.nest(IFLA_PROTINFO, |w| w.attr(IFLA_BRPORT_ISOLATED, &[u8::from(isolated)]));
         })
     }
 
