@@ -74,7 +74,8 @@ impl App {
             return "default".to_owned();
         }
         let configured = self.config.text("currentContext");
-        env("DOCKER_CONTEXT").unwrap_or_else(|| if configured.is_empty() { "default".to_owned() } else { configured.to_owned() })
+        env("DOCKER_CONTEXT")
+            .unwrap_or_else(|| if configured.is_empty() { "default".to_owned() } else { configured.to_owned() })
     }
 
     /// The context in use.
@@ -93,7 +94,13 @@ impl App {
             return Ok(Context { name: name.to_owned(), host: normal_host(&host), meta: Value::Null, tls_dir: None });
         }
         let found = self.contexts().into_iter().find(|c| c.name == name);
-        found.ok_or_else(|| Failure::new(format!("context {}: context not found: open {}: no such file or directory", units::gofmt::quote(name), self.meta_dir().display())))
+        found.ok_or_else(|| {
+            Failure::new(format!(
+                "context {}: context not found: open {}: no such file or directory",
+                units::gofmt::quote(name),
+                self.meta_dir().display()
+            ))
+        })
     }
 
     fn meta_dir(&self) -> PathBuf {
@@ -124,7 +131,11 @@ impl App {
         if context.name != "default" {
             return None;
         }
-        let verify = if self.globals.given("tlsverify") { self.globals.on("tlsverify") } else { env("DOCKER_TLS_VERIFY").is_some() };
+        let verify = if self.globals.given("tlsverify") {
+            self.globals.on("tlsverify")
+        } else {
+            env("DOCKER_TLS_VERIFY").is_some()
+        };
         let wanted = verify || self.globals.given("tlsverify") || self.globals.on("tls") || env("DOCKER_TLS").is_some();
         if !wanted {
             return None;
@@ -134,7 +145,12 @@ impl App {
             Some(path) => Some(PathBuf::from(path)),
             None => Some(dir.join(name)).filter(|p| p.exists()),
         };
-        Some(TlsFiles { ca: file("tlscacert", "ca.pem"), cert: file("tlscert", "cert.pem"), key: file("tlskey", "key.pem"), verify })
+        Some(TlsFiles {
+            ca: file("tlscacert", "ca.pem"),
+            cert: file("tlscert", "cert.pem"),
+            key: file("tlskey", "key.pem"),
+            verify,
+        })
     }
 }
 

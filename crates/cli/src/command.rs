@@ -24,7 +24,9 @@ pub(crate) fn run(app: &App, matches: &Matches) -> Result<()> {
     let command = matches.command;
     match handler(command.canonical) {
         Some(handler) => handler(app, matches),
-        None => Err(Failure::new(format!("docker: '{}' is not implemented in this version of Gantry", command.full_path()))),
+        None => {
+            Err(Failure::new(format!("docker: '{}' is not implemented in this version of Gantry", command.full_path())))
+        }
     }
 }
 

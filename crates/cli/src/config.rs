@@ -113,7 +113,8 @@ impl Config {
         let mode = fs::metadata(&path).map_or(0o600, |m| m.permissions().mode() & 0o777);
         let write = || -> std::io::Result<()> {
             use std::io::Write as _;
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+            let mut file =
+                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             fs::rename(&temporary, &path)
@@ -131,7 +132,8 @@ impl Config {
             let url = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or(url);
             url.split('/').next().unwrap_or_default().to_owned()
         };
-        let entry = auths.and_then(|a| a.get(server).or_else(|| a.iter().find(|(k, _)| bare(k) == server).map(|(_, v)| v)));
+        let entry =
+            auths.and_then(|a| a.get(server).or_else(|| a.iter().find(|(k, _)| bare(k) == server).map(|(_, v)| v)));
         entry.map_or_else(Credentials::default, |entry| from_entry(entry, server))
     }
 
@@ -176,7 +178,8 @@ impl Config {
             Some(helper) => helper_run(&helper, "erase", server).is_ok(),
             None => false,
         };
-        let known = self.values.get_mut("auths").and_then(Value::as_object_mut).is_some_and(|a| a.remove(server).is_some());
+        let known =
+            self.values.get_mut("auths").and_then(Value::as_object_mut).is_some_and(|a| a.remove(server).is_some());
         if known {
             self.save()?;
         }
@@ -204,12 +207,8 @@ fn helper_run(name: &str, verb: &str, input: &str) -> Result<String> {
     use std::process::{Command, Stdio};
     let program = format!("docker-credential-{name}");
     let fail = |e: &std::io::Error| Failure::new(format!("error getting credentials - err: {}, out: ``", go_io(e)));
-    let mut child = Command::new(&program)
-        .arg(verb)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|e| fail(&e))?;
+    let mut child =
+        Command::new(&program).arg(verb).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|e| fail(&e))?;
     if let Some(mut stdin) = child.stdin.take() {
         let _ = stdin.write_all(input.as_bytes());
     }
@@ -313,6 +312,9 @@ mod tests {
 
     #[test]
     fn indents() {
-        assert_eq!(pretty(&json!({"a": [1, {}], "b": []}), "  "), "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": []\n}");
+        assert_eq!(
+            pretty(&json!({"a": [1, {}], "b": []}), "  "),
+            "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": []\n}"
+        );
     }
 }

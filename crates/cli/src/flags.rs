@@ -180,7 +180,8 @@ fn parse_short(matches: &mut Matches, letters: &str, rest: &mut Rest<'_>) -> std
 }
 
 fn store(matches: &mut Matches, flag: &'static Flag, value: &str) -> std::result::Result<(), String> {
-    let checked = check(matches.command, flag, value).map_err(|reason| invalid_text(value, &shown_name(flag), &reason))?;
+    let checked =
+        check(matches.command, flag, value).map_err(|reason| invalid_text(value, &shown_name(flag), &reason))?;
     if let Some(message) = flag.deprecated {
         let _ = console::line(&format!("Flag --{} has been deprecated, {message}", flag.name));
     }
@@ -211,7 +212,9 @@ fn check(command: &Command, flag: &Flag, value: &str) -> std::result::Result<Str
         Kind::Decimal => limit::parse_cpus(value).map(|_| value.to_owned()).map_err(text),
         Kind::Duration => units::parse_duration(value).map(|_| value.to_owned()).map_err(text),
         Kind::Filter => Filters::new().add_cli(value).map(|()| value.to_owned()).map_err(text),
-        Kind::Ip => value.trim().parse::<IpAddr>().map(text).map_err(|_| format!("failed to parse IP: {}", gofmt::quote(value))),
+        Kind::Ip => {
+            value.trim().parse::<IpAddr>().map(text).map_err(|_| format!("failed to parse IP: {}", gofmt::quote(value)))
+        }
         Kind::Ulimit => limit::Ulimit::parse(value).map(|_| value.to_owned()).map_err(text),
         Kind::Mount => mount::MountSpec::parse(value).map(|_| value.to_owned()).map_err(text),
         Kind::Network => crate::command::container::endpoint::parse(value).map(|_| value.to_owned()),
@@ -226,7 +229,9 @@ fn check_list(command: &Command, flag: &Flag, value: &str) -> std::result::Resul
     let family = command.canonical.split(' ').next().unwrap_or_default();
     match (family, flag.name) {
         (_, "env") => env::parse_env(value, |k| std::env::var(k).ok()).map_err(text),
-        (_, "label") if command.canonical != "container commit" => env::validate_label(value).map(|()| kept()).map_err(text),
+        (_, "label") if command.canonical != "container commit" => {
+            env::validate_label(value).map(|()| kept()).map_err(text)
+        }
         (_, "add-host") => env::parse_extra_host(value).map_err(text),
         (_, "dns" | "link-local-ip") => match value.trim().parse::<IpAddr>() {
             Ok(ip) => Ok(ip.to_string()),
@@ -240,7 +245,9 @@ fn check_list(command: &Command, flag: &Flag, value: &str) -> std::result::Resul
         (_, "sysctl") if family == "container" => env::validate_sysctl(value).map(|()| kept()).map_err(text),
         (_, "link") => check_link(value),
         (_, "device-read-bps" | "device-write-bps") => limit::parse_throttle_bps(value).map(|_| kept()).map_err(text),
-        (_, "device-read-iops" | "device-write-iops") => limit::parse_throttle_iops(value).map(|_| kept()).map_err(text),
+        (_, "device-read-iops" | "device-write-iops") => {
+            limit::parse_throttle_iops(value).map(|_| kept()).map_err(text)
+        }
         (_, "blkio-weight-device") => limit::parse_weight_device(value).map(|_| kept()).map_err(text),
         (_, "device-cgroup-rule") => limit::validate_device_rule(value).map(|()| kept()).map_err(text),
         _ => Ok(kept()),
@@ -311,7 +318,8 @@ mod tests {
 
     #[test]
     fn forms() {
-        let m = run(&["-dit", "--rm=false", "-ePATH=x", "-e", "A=b", "--name", "n", "-m=64m", "img", "-x", "--rm"]).unwrap();
+        let m = run(&["-dit", "--rm=false", "-ePATH=x", "-e", "A=b", "--name", "n", "-m=64m", "img", "-x", "--rm"])
+            .unwrap();
         assert!(m.on("detach") && m.on("interactive") && m.on("tty") && !m.on("rm"));
         assert_eq!(m.all("env"), ["PATH=x", "A=b"]);
         assert_eq!((m.text("name"), m.bytes("memory")), ("n", 64 << 20));
@@ -326,8 +334,14 @@ mod tests {
         refuses(&["--name"], "flag needs an argument: --name");
         refuses(&["-de"], "flag needs an argument: 'e' in -e");
         refuses(&["-m", "x"], "invalid argument \"x\" for \"-m, --memory\" flag: invalid size: 'x'");
-        refuses(&["--rm=maybe"], "invalid argument \"maybe\" for \"--rm\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax");
+        refuses(
+            &["--rm=maybe"],
+            "invalid argument \"maybe\" for \"--rm\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax",
+        );
         refuses(&["--ulimit", "x"], "invalid argument \"x\" for \"--ulimit\" flag: invalid ulimit argument: x");
-        refuses(&["-a", "x"], "invalid argument \"x\" for \"-a, --attach\" flag: valid streams are STDIN, STDOUT and STDERR");
+        refuses(
+            &["-a", "x"],
+            "invalid argument \"x\" for \"-a, --attach\" flag: valid streams are STDIN, STDOUT and STDERR",
+        );
     }
 }

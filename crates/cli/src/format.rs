@@ -79,8 +79,14 @@ impl Listing<'_> {
             let found = labels.split(',').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
             Some(Value::String(found.unwrap_or_default().to_owned()))
         };
-        let data =
-            Data { value: row, type_name: self.type_name, missing: Missing::Field, optional: &[], maps: &[], method: Some(&label) };
+        let data = Data {
+            value: row,
+            type_name: self.type_name,
+            missing: Missing::Field,
+            optional: &[],
+            maps: &[],
+            method: Some(&label),
+        };
         template.execute(&data).map_err(|e| Failure::new(format!("failed to execute template: {e}")))
     }
 }
@@ -101,7 +107,11 @@ fn header_template(text: &str) -> String {
                 let key = action.split('"').nth(1).unwrap_or_default();
                 out.push_str(key.rsplit(['.', '/']).next().unwrap_or_default().replace(['-', '_'], " ").as_str());
             }
-            Some(field) if action.trim_matches(['{', '}', ' ', '-']) != field && !action.contains("upper") && !action.contains("lower") => {
+            Some(field)
+                if action.trim_matches(['{', '}', ' ', '-']) != field
+                    && !action.contains("upper")
+                    && !action.contains("lower") =>
+            {
                 out.push_str(&format!("{{{{{field}}}}}"));
             }
             _ => out.push_str(action),

@@ -22,7 +22,9 @@ pub(crate) fn screen(command: &Command) -> String {
     text.push('\n');
     if command.experimental {
         let path = command.full_path();
-        text.push_str(&format!("\nEXPERIMENTAL:\n  {path} is an experimental feature and may change or go at any time.\n"));
+        text.push_str(&format!(
+            "\nEXPERIMENTAL:\n  {path} is an experimental feature and may change or go at any time.\n"
+        ));
     }
     aliases(&mut text, command);
     if !is_root && visible {
@@ -121,11 +123,15 @@ fn default_text(flag: &Flag) -> Option<String> {
 /// The aligned, wrapped list of flags.
 fn flag_usages(flags: &[Flag]) -> String {
     let mut lines: Vec<(String, String)> = Vec::new();
-    let mut sorted: Vec<&Flag> = flags.iter().filter(|f| !f.hidden && f.deprecated.is_none() && f.os.is_empty()).collect();
+    let mut sorted: Vec<&Flag> =
+        flags.iter().filter(|f| !f.hidden && f.deprecated.is_none() && f.os.is_empty()).collect();
     sorted.sort_by_key(|f| f.name);
     for flag in sorted {
-        let mut left =
-            if flag.short == '\0' { format!("      --{}", flag.name) } else { format!("  -{}, --{}", flag.short, flag.name) };
+        let mut left = if flag.short == '\0' {
+            format!("      --{}", flag.name)
+        } else {
+            format!("  -{}, --{}", flag.short, flag.name)
+        };
         if flag.kind != Kind::Bool {
             left.push(' ');
             left.push_str(match flag.type_name {

@@ -89,7 +89,9 @@ fn run(args: &[String]) -> Result<()> {
 fn unknown(command: &table::Command, word: &str) -> Failure {
     let path = command.full_path();
     if command.path.is_empty() {
-        return Failure::new(format!("docker: unknown command: docker {word}\n\nRun 'docker --help' for more information"));
+        return Failure::new(format!(
+            "docker: unknown command: docker {word}\n\nRun 'docker --help' for more information"
+        ));
     }
     let usage = command.use_line();
     Failure::new(format!(
@@ -100,9 +102,8 @@ fn unknown(command: &table::Command, word: &str) -> Failure {
 fn help_topic(words: &[String]) -> Result<()> {
     let mut command = root();
     for word in words {
-        command = command
-            .child(word)
-            .ok_or_else(|| Failure::new(format!("unknown help topic: {}", words.join(" "))))?;
+        command =
+            command.child(word).ok_or_else(|| Failure::new(format!("unknown help topic: {}", words.join(" "))))?;
     }
     console::out(&help::screen(command))
 }

@@ -86,7 +86,8 @@ fn error_of(message: &Value) -> Option<Failure> {
 fn display(message: &Value, target: Target, terminal: bool, rows: &mut HashMap<String, usize>) -> Result<()> {
     let detail = &message["progressDetail"];
     let has_progress = detail["current"].is_i64() || detail["current"].is_u64();
-    let moving = has_progress && (detail["current"].as_i64() != Some(0) || detail["total"].as_i64().is_some_and(|t| t > 0));
+    let moving =
+        has_progress && (detail["current"].as_i64() != Some(0) || detail["total"].as_i64().is_some_and(|t| t > 0));
     let id = text(message, "id");
     let mut up = 0;
     let mut out = String::new();

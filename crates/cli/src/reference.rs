@@ -22,7 +22,9 @@ impl Reference {
             return Err(bad());
         }
         if text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(Failure::new(format!("invalid repository name ({text}), cannot specify 64-byte hexadecimal strings")));
+            return Err(Failure::new(format!(
+                "invalid repository name ({text}), cannot specify 64-byte hexadecimal strings"
+            )));
         }
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
@@ -31,7 +33,11 @@ impl Reference {
         if let Some(digest) = digest {
             let (algorithm, hex) = digest.split_once(':').ok_or_else(bad)?;
             let long = if algorithm == "sha512" { 128 } else { 64 };
-            if algorithm.is_empty() || hex.len() < 32 || (algorithm == "sha256" && hex.len() != long) || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+            if algorithm.is_empty()
+                || hex.len() < 32
+                || (algorithm == "sha256" && hex.len() != long)
+                || !hex.bytes().all(|b| b.is_ascii_hexdigit())
+            {
                 return Err(bad());
             }
         }
@@ -41,19 +47,30 @@ impl Reference {
             None => (name, None),
         };
         let tag_ok = |t: &str| {
-            !t.is_empty() && t.len() <= 128 && !t.starts_with(['.', '-']) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+            !t.is_empty()
+                && t.len() <= 128
+                && !t.starts_with(['.', '-'])
+                && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
         };
         if tag.is_some_and(|t| !tag_ok(t)) {
             return Err(bad());
         }
         let (domain, path) = match name.split_once('/') {
-            Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase()) => (first, rest),
+            Some((first, rest))
+                if first.contains(['.', ':'])
+                    || first == "localhost"
+                    || first.bytes().any(|b| b.is_ascii_uppercase()) =>
+            {
+                (first, rest)
+            }
             _ => ("docker.io", name),
         };
         let domain = if domain == "index.docker.io" { "docker.io" } else { domain };
         let library = if domain == "docker.io" && !path.contains('/') { "library/" } else { "" };
         if path.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(Failure::new(format!("invalid reference format: repository name ({library}{path}) must be lowercase")));
+            return Err(Failure::new(format!(
+                "invalid reference format: repository name ({library}{path}) must be lowercase"
+            )));
         }
         if !path.split('/').all(component) {
             return Err(bad());

@@ -1,8 +1,8 @@
 //! The command tree as data (the same as `contract/cli.json`), and how to find one's way in it.
 
-mod commands;
 mod builder;
 mod checkpoint;
+mod commands;
 mod completion;
 mod config;
 mod container;
@@ -77,7 +77,19 @@ pub(crate) const fn flag(
     default: &'static str,
     about: &'static str,
 ) -> Flag {
-    Flag { name, short, type_name, kind, default, about, hidden: false, deprecated: None, since: "", os: "", experimental: false }
+    Flag {
+        name,
+        short,
+        type_name,
+        kind,
+        default,
+        about,
+        hidden: false,
+        deprecated: None,
+        since: "",
+        os: "",
+        experimental: false,
+    }
 }
 
 impl Flag {

@@ -13,7 +13,7 @@ VOLATILE = [
     (re.compile(r"\b[0-9a-f]{64}\b"), "<id>"), (re.compile(r"\b[0-9a-f]{12}\b"), "<short>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?"), "<time>"),
     (re.compile(r"(Less than a second|About a minute|About an hour|\d+ (second|minute|hour|day|week)s?)"), "<age>"),
-    (re.compile(r"pid=\d+"), "pid"), (re.compile(r"\S*cli-diff-\S*"), "<tmp>"),
+    (re.compile(r"pid=\d+"), "pid"), (re.compile(r"/tmp/tmp\.\w+"), "<tmp>"), (re.compile(r"docker-import-\d+"), "docker-import"), (re.compile(r"time=\"[^\"]*\" level=error msg=\"Can.t add file.*\n"), ""), (re.compile(r"\S*cli-diff-\S*"), "<tmp>"),
 ]
 
 def cases(names):

@@ -16,7 +16,9 @@ pub enum Error {
         host: String,
     },
     /// The socket's path is wrong.
-    #[error("failed to connect to the docker API at {host}; check if the path is correct and if the daemon is running: dial unix {path}: connect: no such file or directory")]
+    #[error(
+        "failed to connect to the docker API at {host}; check if the path is correct and if the daemon is running: dial unix {path}: connect: no such file or directory"
+    )]
     NoSocket {
         /// The engine's address.
         host: String,
@@ -51,7 +53,9 @@ pub enum Error {
         host: String,
     },
     /// A scheme this client has not got.
-    #[error("unsupported docker host scheme in `{host}`: {scheme}:// is not available in this client; forward the socket yourself (for example ssh -L) and use unix:// or tcp://")]
+    #[error(
+        "unsupported docker host scheme in `{host}`: {scheme}:// is not available in this client; forward the socket yourself (for example ssh -L) and use unix:// or tcp://"
+    )]
     Scheme {
         /// The address as given.
         host: String,
@@ -82,7 +86,9 @@ pub enum Error {
         message: String,
     },
     /// The engine has answered with an error status and no message.
-    #[error("request returned {reason} for API route and version {url}, check if the server supports the requested API version")]
+    #[error(
+        "request returned {reason} for API route and version {url}, check if the server supports the requested API version"
+    )]
     NoMessage {
         /// HTTP status.
         status: u16,
@@ -152,7 +158,12 @@ impl Error {
     pub fn is_connection(&self) -> bool {
         matches!(
             self,
-            Self::Permission { .. } | Self::NoSocket { .. } | Self::Refused { .. } | Self::Lookup { .. } | Self::Connect { .. } | Self::Tls { .. }
+            Self::Permission { .. }
+                | Self::NoSocket { .. }
+                | Self::Refused { .. }
+                | Self::Lookup { .. }
+                | Self::Connect { .. }
+                | Self::Tls { .. }
         )
     }
 }

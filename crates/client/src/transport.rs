@@ -272,8 +272,11 @@ impl Client {
 
     fn head(&self, method: Method, path: &str, extra: &[(&str, &str)], body: &Body<'_>) -> String {
         let agent = if self.options.user_agent.is_empty() { "Docker-Client" } else { self.options.user_agent.as_str() };
-        let mut head =
-            format!("{} {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {agent}\r\n", method.as_str(), self.endpoint.host_header());
+        let mut head = format!(
+            "{} {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {agent}\r\n",
+            method.as_str(),
+            self.endpoint.host_header()
+        );
         let mut add = |name: &str, value: &str| {
             head.push_str(name);
             head.push_str(": ");

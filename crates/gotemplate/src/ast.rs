@@ -45,7 +45,8 @@ pub(crate) enum ArgKind {
 
 impl std::fmt::Display for Arg {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let chain = |f: &mut std::fmt::Formatter<'_>, fields: &[String]| fields.iter().try_for_each(|x| write!(f, ".{x}"));
+        let chain =
+            |f: &mut std::fmt::Formatter<'_>, fields: &[String]| fields.iter().try_for_each(|x| write!(f, ".{x}"));
         match &self.kind {
             ArgKind::Dot => f.write_str("."),
             ArgKind::Nil => f.write_str("nil"),

@@ -8,8 +8,8 @@ use units::gofmt::{format_float, format_g, quote};
 use crate::value::{Val, go_print, to_go_json};
 
 const FUNCTIONS: [&str; 28] = [
-    "and", "call", "eq", "ge", "gt", "html", "index", "join", "js", "json", "le", "len", "lower", "lt", "ne", "not", "or",
-    "pad", "print", "printf", "println", "slice", "split", "title", "truncate", "upper", "urlquery", "add",
+    "and", "call", "eq", "ge", "gt", "html", "index", "join", "js", "json", "le", "len", "lower", "lt", "ne", "not",
+    "or", "pad", "print", "printf", "println", "slice", "split", "title", "truncate", "upper", "urlquery", "add",
 ];
 
 pub(crate) fn is_function(name: &str) -> bool {
@@ -169,9 +169,15 @@ fn index(args: &[Val]) -> Result<Val, String> {
                 let byte = usize::try_from(at).ok().and_then(|i| text.as_bytes().get(i));
                 Val::Json(Value::from(*byte.ok_or_else(|| format!("error calling index: index out of range: {at}"))?))
             }
-            (Val::Missing | Val::Json(Value::Null), _) => return Err("error calling index: index of untyped nil".to_owned()),
+            (Val::Missing | Val::Json(Value::Null), _) => {
+                return Err("error calling index: index of untyped nil".to_owned());
+            }
             (Val::Json(Value::Object(_) | Value::Array(_)), key) => {
-                let want = if matches!(current, Val::Json(Value::Array(_))) { "cannot index slice/array with type" } else { "value has type" };
+                let want = if matches!(current, Val::Json(Value::Array(_))) {
+                    "cannot index slice/array with type"
+                } else {
+                    "value has type"
+                };
                 return Err(if want.starts_with("cannot") {
                     format!("error calling index: {want} {}", type_name(key))
                 } else {
@@ -204,7 +210,9 @@ fn slice(args: &[Val]) -> Result<Val, String> {
     match args.first() {
         Some(Val::Json(Value::String(text))) => {
             let (from, to) = range(text.len())?;
-            let cut = text.get(from..to).map_or_else(|| String::from_utf8_lossy(&text.as_bytes()[from..to]).into_owned(), str::to_owned);
+            let cut = text
+                .get(from..to)
+                .map_or_else(|| String::from_utf8_lossy(&text.as_bytes()[from..to]).into_owned(), str::to_owned);
             Ok(Val::Json(Value::String(cut)))
         }
         Some(Val::Json(Value::Array(items))) => {
@@ -217,7 +225,9 @@ fn slice(args: &[Val]) -> Result<Val, String> {
 }
 
 fn equal(args: &[Val]) -> Result<bool, String> {
-    let Some((first, others)) = args.split_first() else { return Err("wrong number of args for eq: want at least 1 got 0".to_owned()) };
+    let Some((first, others)) = args.split_first() else {
+        return Err("wrong number of args for eq: want at least 1 got 0".to_owned());
+    };
     if others.is_empty() {
         return Err("error calling eq: missing argument for comparison".to_owned());
     }
@@ -226,7 +236,9 @@ fn equal(args: &[Val]) -> Result<bool, String> {
             (Val::Json(Value::Number(a)), Val::Json(Value::Number(b))) => a.as_f64() == b.as_f64(),
             (Val::Missing | Val::Json(Value::Null), other) => matches!(other, Val::Missing | Val::Json(Value::Null)),
             (_, Val::Missing | Val::Json(Value::Null)) => false,
-            (a, b) if type_name(a) != type_name(b) => return Err("error calling eq: incompatible types for comparison".to_owned()),
+            (a, b) if type_name(a) != type_name(b) => {
+                return Err("error calling eq: incompatible types for comparison".to_owned());
+            }
             (Val::Json(Value::Array(_) | Value::Object(_)), _) => {
                 return Err("error calling eq: non-comparable type".to_owned());
             }
@@ -355,9 +367,11 @@ impl Spec {
                 format!("{}{:x}", if self.sharp { "0x" } else { "" }, n.as_i64().unwrap_or(0))
             }
             ('o', Val::Json(Value::Number(n))) if !n.is_f64() => format!("{:o}", n.as_i64().unwrap_or(0)),
-            ('c', Val::Json(Value::Number(n))) => {
-                n.as_u64().and_then(|n| u32::try_from(n).ok()).and_then(char::from_u32).map_or_else(bad, |c| c.to_string())
-            }
+            ('c', Val::Json(Value::Number(n))) => n
+                .as_u64()
+                .and_then(|n| u32::try_from(n).ok())
+                .and_then(char::from_u32)
+                .map_or_else(bad, |c| c.to_string()),
             ('x', Val::Json(Value::String(s))) => s.bytes().map(|b| format!("{b:02x}")).collect(),
             ('f' | 'F', Val::Json(Value::Number(n))) if n.is_f64() => {
                 format!("{:.*}", self.precision.unwrap_or(6), n.as_f64().unwrap_or(0.0))

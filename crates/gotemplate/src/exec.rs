@@ -31,7 +31,8 @@ struct State<'s> {
 impl State<'_> {
     fn fail<T>(&self, pos: usize, node: &str, reason: impl Into<String>) -> Result<T, ExecError> {
         let line_start = self.text[..pos].rfind('\n').map_or(0, |i| i + 1);
-        let shown = if node.len() > 20 { format!("{}...", node.chars().take(20).collect::<String>()) } else { node.to_owned() };
+        let shown =
+            if node.len() > 20 { format!("{}...", node.chars().take(20).collect::<String>()) } else { node.to_owned() };
         Err(ExecError { line: line_of(self.text, pos), column: pos - line_start, node: shown, reason: reason.into() })
     }
 
@@ -157,7 +158,14 @@ impl State<'_> {
         }
     }
 
-    fn function(&mut self, first: &Arg, name: &str, rest: &[Arg], dot: &Val, last: Option<Val>) -> Result<Val, ExecError> {
+    fn function(
+        &mut self,
+        first: &Arg,
+        name: &str,
+        rest: &[Arg],
+        dot: &Val,
+        last: Option<Val>,
+    ) -> Result<Val, ExecError> {
         if name == "and" || name == "or" {
             let mut value = Val::Missing;
             for arg in rest {
@@ -234,9 +242,11 @@ impl State<'_> {
     fn method(&self, node: &Arg, name: &str, args: &[Value]) -> Result<Val, ExecError> {
         match self.data.method.and_then(|method| method(name, args)) {
             Some(value) => Ok(Val::Json(value)),
-            None if self.data.value.get(name).is_some() => {
-                self.fail(node.pos, &node.to_string(), format!("{name} has arguments but cannot be invoked as function"))
-            }
+            None if self.data.value.get(name).is_some() => self.fail(
+                node.pos,
+                &node.to_string(),
+                format!("{name} has arguments but cannot be invoked as function"),
+            ),
             None => {
                 let reason = format!("can't evaluate field {name} in type {}", self.data.type_name);
                 self.fail(node.pos, &node.to_string(), reason)
@@ -285,7 +295,13 @@ impl State<'_> {
                     _ => "[]interface {}",
                 };
                 let reason = format!("can't evaluate field {name} in type {kind}");
-                let reason = if self.data.missing == Missing::Entry { reason.replace("in type", "in type interface {}").replace(&format!("interface {{}} {kind}"), "interface {}") } else { reason };
+                let reason = if self.data.missing == Missing::Entry {
+                    reason
+                        .replace("in type", "in type interface {}")
+                        .replace(&format!("interface {{}} {kind}"), "interface {}")
+                } else {
+                    reason
+                };
                 self.fail(node.pos, &node.to_string(), reason)
             }
         }

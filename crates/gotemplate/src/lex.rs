@@ -128,7 +128,9 @@ fn lex_action(text: &str, start: usize) -> Result<(Vec<Spanned>, usize, bool), P
                 Token::Text(raw, value)
             }
             '`' => {
-                let Some(end) = rest[1..].find('`') else { return Err(fail(text, at, "unterminated raw quoted string")) };
+                let Some(end) = rest[1..].find('`') else {
+                    return Err(fail(text, at, "unterminated raw quoted string"));
+                };
                 at += end + 2;
                 Token::Text(rest[..end + 2].to_owned(), rest[1..=end].to_owned())
             }

@@ -56,7 +56,14 @@ impl std::fmt::Debug for Data<'_> {
 impl<'a> Data<'a> {
     /// Plain data: missing keys print `<no value>`.
     pub fn new(value: &'a Value) -> Self {
-        Self { value, type_name: "map[string]interface {}", missing: Missing::NoValue, optional: &[], maps: &[], method: None }
+        Self {
+            value,
+            type_name: "map[string]interface {}",
+            missing: Missing::NoValue,
+            optional: &[],
+            maps: &[],
+            method: None,
+        }
     }
 }
 

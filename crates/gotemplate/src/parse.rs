@@ -131,7 +131,12 @@ impl Parser<'_> {
         }
     }
 
-    fn pipe(&mut self, tokens: &mut Peekable<IntoIter<Spanned>>, end: usize, context: &str) -> Result<Pipe, ParseError> {
+    fn pipe(
+        &mut self,
+        tokens: &mut Peekable<IntoIter<Spanned>>,
+        end: usize,
+        context: &str,
+    ) -> Result<Pipe, ParseError> {
         let (declare, assign) = self.declaration(tokens, context);
         for name in &declare {
             if assign && !self.variables.contains(name) {
@@ -216,7 +221,9 @@ impl Parser<'_> {
     }
 
     fn operand(&mut self, tokens: &mut Peekable<IntoIter<Spanned>>, end: usize) -> Result<Arg, ParseError> {
-        let Some(Spanned { token, mut pos }) = tokens.next() else { return Err(fail(self.text, end, "unexpected EOF")) };
+        let Some(Spanned { token, mut pos }) = tokens.next() else {
+            return Err(fail(self.text, end, "unexpected EOF"));
+        };
         let mut kind = match token {
             Token::Dot => ArgKind::Dot,
             Token::Field(name) => ArgKind::Field(vec![name]),
@@ -233,7 +240,8 @@ impl Parser<'_> {
                 _ => return Err(fail(self.text, pos, format!("function {word:?} not defined"))),
             },
             Token::Number(text) => {
-                let value = number(&text).ok_or_else(|| fail(self.text, pos, format!("bad number syntax: {text:?}")))?;
+                let value =
+                    number(&text).ok_or_else(|| fail(self.text, pos, format!("bad number syntax: {text:?}")))?;
                 ArgKind::Literal { text, value }
             }
             Token::Text(text, value) => ArgKind::Literal { text, value: Value::String(value) },

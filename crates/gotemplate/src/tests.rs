@@ -7,7 +7,13 @@ fn run(template: &str) -> String {
         "Name": "web", "N": 3, "F": 1.5, "List": ["a", "b"], "Map": {"k": "v", "a": "b"}, "Nil": null, "T": true,
         "Deep": {"Labels": {"x": "y"}}, "Empty": []
     });
-    let data = Data { type_name: "*formatter.X", missing: Missing::Field, maps: &["Labels"], optional: &["Health"], ..Data::new(&value) };
+    let data = Data {
+        type_name: "*formatter.X",
+        missing: Missing::Field,
+        maps: &["Labels"],
+        optional: &["Health"],
+        ..Data::new(&value)
+    };
     match Template::parse(template) {
         Ok(t) => t.execute(&data).unwrap_or_else(|e| e.to_string()),
         Err(e) => e.to_string(),
@@ -67,5 +73,8 @@ fn failures() {
     check("{{end}}", "template: :1: unexpected {{end}}");
     check("{{}}", "template: :1: missing value for command");
     check("{{$x}}", "template: :1: undefined variable \"$x\"");
-    check("{{index .List 9}}", "template: :1:2: executing \"\" at <index .List 9>: error calling index: index out of range: 9");
+    check(
+        "{{index .List 9}}",
+        "template: :1:2: executing \"\" at <index .List 9>: error calling index: index out of range: 9",
+    );
 }

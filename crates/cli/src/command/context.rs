@@ -41,7 +41,8 @@ fn list(app: &App, m: &Matches) -> Result<()> {
     let current = app.context_name();
     let mut all = vec![app.context_named("default")?];
     all.extend(app.contexts());
-    let mut rows: Vec<Value> = all.iter().map(|c| fields(&c.name, c.name == current, description(c), &c.host, "")).collect();
+    let mut rows: Vec<Value> =
+        all.iter().map(|c| fields(&c.name, c.name == current, description(c), &c.host, "")).collect();
     if !all.iter().any(|c| c.name == current) {
         let error = app.context_named(&current).err().map(|f| f.text).unwrap_or_default();
         rows.push(fields(&current, true, "", "", &error));
@@ -54,13 +55,17 @@ fn list(app: &App, m: &Matches) -> Result<()> {
         }
     };
     if !table {
-        return Listing { format: template, headers: &HEADERS, type_name: "*formatter.clientContextContext" }.print(table, &rows);
+        return Listing { format: template, headers: &HEADERS, type_name: "*formatter.clientContextContext" }
+            .print(table, &rows);
     }
-    let text = Listing { format: template, headers: &HEADERS, type_name: "*formatter.clientContextContext" }.render(table, &rows)?;
+    let text = Listing { format: template, headers: &HEADERS, type_name: "*formatter.clientContextContext" }
+        .render(table, &rows)?;
     // The header is no context, and not the current one.
     console::out(&text.replacen("NAME *", "NAME  ", 1))?;
     if env("DOCKER_HOST").is_some() && m.text("format").is_empty() && !m.on("quiet") {
-        console::err("Warning: DOCKER_HOST environment variable overrides the active context. To use a context, either set the global --context flag, or unset DOCKER_HOST environment variable.");
+        console::err(
+            "Warning: DOCKER_HOST environment variable overrides the active context. To use a context, either set the global --context flag, or unset DOCKER_HOST environment variable.",
+        );
     }
     Ok(())
 }
@@ -112,7 +117,8 @@ fn inspect(app: &App, m: &Matches) -> Result<()> {
         if !context.meta.is_null() {
             let mut value = context.meta.clone();
             value["TLSMaterial"] = json!({});
-            value["Storage"] = json!({"MetadataPath": app.config.dir.join("contexts/meta"), "TLSPath": context.tls_dir});
+            value["Storage"] =
+                json!({"MetadataPath": app.config.dir.join("contexts/meta"), "TLSPath": context.tls_dir});
             return Ok(value);
         }
         Ok(json!({

@@ -55,7 +55,14 @@ pub(super) fn run(app: &App, m: &Matches) -> Result<()> {
                 };
                 // Names of the Go fields beside those of the JSON.
                 let mut named = event.clone();
-                for (go, json) in [("Time", "time"), ("TimeNano", "timeNano"), ("Scope", "scope"), ("Status", "status"), ("ID", "id"), ("From", "from")] {
+                for (go, json) in [
+                    ("Time", "time"),
+                    ("TimeNano", "timeNano"),
+                    ("Scope", "scope"),
+                    ("Status", "status"),
+                    ("ID", "id"),
+                    ("From", "from"),
+                ] {
                     named[go] = event.get(json).cloned().unwrap_or_default();
                 }
                 let plain = m.text("format").contains("json");

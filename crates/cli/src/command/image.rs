@@ -44,11 +44,20 @@ fn tag(app: &App, m: &Matches) -> Result<()> {
     let source = m.arg(0);
     let is_id = source.len() == 64 && source.bytes().all(|b| b.is_ascii_hexdigit());
     if !is_id {
-        Reference::parse(source)
-            .map_err(|f| Failure::new(format!("error parsing reference: {} is not a valid repository/tag: {}", units::gofmt::quote(source), f.text)))?;
+        Reference::parse(source).map_err(|f| {
+            Failure::new(format!(
+                "error parsing reference: {} is not a valid repository/tag: {}",
+                units::gofmt::quote(source),
+                f.text
+            ))
+        })?;
     }
     let target = Reference::parse(m.arg(1)).map_err(|f| {
-        Failure::new(format!("error parsing reference: {} is not a valid repository/tag: {}", units::gofmt::quote(m.arg(1)), f.text))
+        Failure::new(format!(
+            "error parsing reference: {} is not a valid repository/tag: {}",
+            units::gofmt::quote(m.arg(1)),
+            f.text
+        ))
     })?;
     if target.digest.is_some() {
         return Err(Failure::new("refusing to create a tag with a digest reference"));
@@ -73,7 +82,9 @@ pub(super) fn platform_json(platform: &str) -> Result<String> {
     let (first, second, third, more) = (parts.next().unwrap_or_default(), parts.next(), parts.next(), parts.next());
     if more.is_some() || !ok(first) || second.is_some_and(|s| !ok(s)) || third.is_some_and(|s| !ok(s)) {
         let shown = units::gofmt::quote(platform);
-        return Err(Failure::new(format!("{shown} is an invalid OS component of {shown}: OSAndVersion specifier component must match \"^([A-Za-z0-9_-]+)(?:\\\\(([A-Za-z0-9_.-]*)\\\\))?$\": invalid argument")));
+        return Err(Failure::new(format!(
+            "{shown} is an invalid OS component of {shown}: OSAndVersion specifier component must match \"^([A-Za-z0-9_-]+)(?:\\\\(([A-Za-z0-9_.-]*)\\\\))?$\": invalid argument"
+        )));
     }
     let known_os = matches!(first, "linux" | "windows" | "darwin" | "freebsd");
     let (os, architecture, variant) = match second {
@@ -210,7 +221,8 @@ pub(super) fn search(app: &App, m: &Matches) -> Result<()> {
         .with_some("limit", &if limit > 0 { limit.to_string() } else { String::new() })
         .with_some("filters", &m.filters().to_json());
     let found = client::image::search(app.client()?, &query, &auth)?;
-    let (template, table) = template_of(m.text("format"), "{{.Name}}\t{{.Description}}\t{{.StarCount}}\t{{.IsOfficial}}");
+    let (template, table) =
+        template_of(m.text("format"), "{{.Name}}\t{{.Description}}\t{{.StarCount}}\t{{.IsOfficial}}");
     let rows: Vec<Value> = found
         .as_array()
         .into_iter()

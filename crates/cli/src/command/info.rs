@@ -20,7 +20,12 @@ pub(super) fn run(app: &App, m: &Matches) -> Result<()> {
         return formatted(app, if given == "json" { "{{json .}}" } else { given });
     }
     let mut out = "Client:\n".to_owned();
-    out.push_str(&format!(" Version:    {}\n Context:    {}\n Debug Mode: {}\n", crate::app::VERSION, app.context_name(), app.debug()));
+    out.push_str(&format!(
+        " Version:    {}\n Context:    {}\n Debug Mode: {}\n",
+        crate::app::VERSION,
+        app.context_name(),
+        app.debug()
+    ));
     out.push_str("\nServer:\n");
     console::out(&out)?;
     let info = match client::system::info(app.client()?) {
@@ -61,7 +66,23 @@ fn formatted(app: &App, template: &str) -> Result<()> {
     let data = Data {
         missing: if failure.is_some() { Missing::NoValue } else { Missing::Field },
         type_name: "system.dockerInfo",
-        optional: &["ClientErrors", "ServerErrors", "SystemStatus", "DefaultAddressPools", "CDISpecDirs", "DiscoveredDevices", "FirewallBackend", "NRI", "Containerd", "ProductLicense", "HttpProxy", "HTTPProxy", "Cluster", "Labels", "Isolation"],
+        optional: &[
+            "ClientErrors",
+            "ServerErrors",
+            "SystemStatus",
+            "DefaultAddressPools",
+            "CDISpecDirs",
+            "DiscoveredDevices",
+            "FirewallBackend",
+            "NRI",
+            "Containerd",
+            "ProductLicense",
+            "HttpProxy",
+            "HTTPProxy",
+            "Cluster",
+            "Labels",
+            "Isolation",
+        ],
         maps: &["Runtimes"],
         ..Data::new(&info)
     };
@@ -179,7 +200,8 @@ impl Screen<'_> {
 
     fn runtimes(&mut self) {
         let info = self.info;
-        let mut names: Vec<&str> = info["Runtimes"].as_object().into_iter().flatten().map(|(k, _)| k.as_str()).collect();
+        let mut names: Vec<&str> =
+            info["Runtimes"].as_object().into_iter().flatten().map(|(k, _)| k.as_str()).collect();
         names.sort_unstable();
         if !names.is_empty() {
             self.line(&format!(" Runtimes: {}", names.join(" ")));
@@ -192,7 +214,8 @@ impl Screen<'_> {
         for (label, key) in [("containerd", "ContainerdCommit"), ("runc", "RuncCommit"), ("init", "InitCommit")] {
             self.line(&format!(" {label} version: {}", text(&info[key], "ID")));
         }
-        let options: Vec<&str> = info["SecurityOptions"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let options: Vec<&str> =
+            info["SecurityOptions"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         if options.is_empty() {
             return;
         }
@@ -296,7 +319,8 @@ pub(super) fn disk_usage(app: &App, m: &Matches) -> Result<()> {
     let (template, table) =
         template_of(m.text("format"), "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}");
     let rows = [images(&usage), containers(&usage), volumes(&usage), builds(&usage)];
-    Listing { format: template, headers: &DF_HEADERS, type_name: "*formatter.diskUsageImagesContext" }.print(table, &rows)
+    Listing { format: template, headers: &DF_HEADERS, type_name: "*formatter.diskUsageImagesContext" }
+        .print(table, &rows)
 }
 
 fn list<'v>(usage: &'v Value, key: &str) -> Vec<&'v Value> {
@@ -358,8 +382,11 @@ fn builds(usage: &Value) -> Value {
     let all = list(usage, "BuildCache");
     let active = all.iter().filter(|b| b["InUse"] == Value::Bool(true)).count();
     let own: i64 = all.iter().filter(|b| b["Shared"] != Value::Bool(true)).map(|b| number(&b["Size"])).sum();
-    let used: i64 =
-        all.iter().filter(|b| b["InUse"] == Value::Bool(true) && b["Shared"] != Value::Bool(true)).map(|b| number(&b["Size"])).sum();
+    let used: i64 = all
+        .iter()
+        .filter(|b| b["InUse"] == Value::Bool(true) && b["Shared"] != Value::Bool(true))
+        .map(|b| number(&b["Size"]))
+        .sum();
     usage_row("Build Cache", all.len(), active, own, own - used, false)
 }
 
@@ -436,6 +463,8 @@ fn build_table(caches: &[&Value]) -> Result<()> {
             ])
         })
         .collect();
-    let format = "{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.UsageCount}}\t{{.Shared}}".to_owned();
+    let format =
+        "{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.UsageCount}}\t{{.Shared}}"
+            .to_owned();
     Listing { format, headers: &HEADERS, type_name: "*formatter.buildCacheContext" }.print(true, &rows)
 }

@@ -13,14 +13,38 @@ use crate::format;
 
 /// Fields that Go knows as pointers and that are left out of the JSON when nil.
 const OPTIONAL: [&str; 12] = [
-    "Health", "Healthcheck", "Init", "StopTimeout", "SizeRw", "SizeRootFs", "IPAMConfig", "ConfigFrom", "UsageData",
-    "ClusterVolume", "ImageManifestDescriptor", "Mounts",
+    "Health",
+    "Healthcheck",
+    "Init",
+    "StopTimeout",
+    "SizeRw",
+    "SizeRootFs",
+    "IPAMConfig",
+    "ConfigFrom",
+    "UsageData",
+    "ClusterVolume",
+    "ImageManifestDescriptor",
+    "Mounts",
 ];
 
 /// Fields that are maps in Go: an entry that is not there prints `<no value>`.
 const MAPS: [&str; 16] = [
-    "Labels", "Ports", "Networks", "Options", "Volumes", "ExposedPorts", "Sysctls", "Tmpfs", "PortBindings", "Annotations",
-    "Data", "Config", "DriverOpts", "Containers", "Status", "Metadata",
+    "Labels",
+    "Ports",
+    "Networks",
+    "Options",
+    "Volumes",
+    "ExposedPorts",
+    "Sysctls",
+    "Tmpfs",
+    "PortBindings",
+    "Annotations",
+    "Data",
+    "Config",
+    "DriverOpts",
+    "Containers",
+    "Status",
+    "Metadata",
 ];
 
 /// Shows the objects that `find` gives for the names: as indented JSON, or through a template.

@@ -164,11 +164,14 @@ fn ipam(m: &Matches) -> Result<Value> {
         pools.push((subnet, Pool { subnet: text.to_owned(), ..Pool::default() }));
     }
     for text in ranges {
-        let range = Subnet::parse(text).map_err(|_| m.invalid("ip-range", text, &format!("invalid string being converted to CIDRs: {text}")))?;
+        let range = Subnet::parse(text)
+            .map_err(|_| m.invalid("ip-range", text, &format!("invalid string being converted to CIDRs: {text}")))?;
         place(&mut pools, range.ip, "range", "ranges", text, |p| &mut p.range)?;
     }
     for text in gateways {
-        let ip = text.trim().parse().map_err(|_| m.invalid("gateway", text, &format!("invalid string being converted to IP address: {text}")))?;
+        let ip = text.trim().parse().map_err(|_| {
+            m.invalid("gateway", text, &format!("invalid string being converted to IP address: {text}"))
+        })?;
         place(&mut pools, ip, "gateway", "gateways", text, |p| &mut p.gateway)?;
     }
     for pair in m.all("aux-address") {
@@ -214,7 +217,9 @@ fn place(
     let place = slot(pool);
     if !place.is_empty() {
         let relation = if what == "range" { "on the same subnet" } else { "for the same subnet" };
-        return Err(Failure::new(format!("cannot configure multiple {plural} ({text}, {place}) {relation} ({subnet})")));
+        return Err(Failure::new(format!(
+            "cannot configure multiple {plural} ({text}, {place}) {relation} ({subnet})"
+        )));
     }
     text.clone_into(place);
     Ok(())

@@ -126,8 +126,7 @@ pub(super) fn networks(app: &App, m: &Matches) -> Result<()> {
 /// `docker volume prune`
 pub(super) fn volumes(app: &App, m: &Matches) -> Result<()> {
     let mut filters = filters(app, m);
-    let mut question =
-        "WARNING! This will remove anonymous local volumes not used by at least one container.\nAre you sure you want to continue?";
+    let mut question = "WARNING! This will remove anonymous local volumes not used by at least one container.\nAre you sure you want to continue?";
     if m.on("all") {
         if filters.contains("all") {
             return Err(Failure::new("conflicting options: cannot specify both --all and --filter all=1"));
@@ -173,21 +172,31 @@ fn prune_builds(app: &App, filters: &Filters, all: bool) -> Result<Pruned> {
         Err(e) if matches!(e.status(), Some(404 | 501)) => Value::Null,
         Err(e) => return Err(e.into()),
     };
-    let mut ids: Vec<&str> = report["CachesDeleted"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut ids: Vec<&str> =
+        report["CachesDeleted"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     ids.sort_unstable();
     if ids.is_empty() {
         return Ok(Pruned { told: String::new(), space: 0 });
     }
     let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
-    Ok(Pruned { told: format!("Deleted build cache objects:\n{lines}"), space: report["SpaceReclaimed"].as_u64().unwrap_or(0) })
+    Ok(Pruned {
+        told: format!("Deleted build cache objects:\n{lines}"),
+        space: report["SpaceReclaimed"].as_u64().unwrap_or(0),
+    })
 }
 
 fn system_question(filters: &Filters, all: bool, volumes: bool) -> String {
-    let mut text = "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n".to_owned();
+    let mut text =
+        "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n"
+            .to_owned();
     if volumes {
         text.push_str("  - all anonymous volumes not used by at least one container\n");
     }
-    text.push_str(if all { "  - all images without at least one container associated to them\n" } else { "  - all dangling images\n" });
+    text.push_str(if all {
+        "  - all images without at least one container associated to them\n"
+    } else {
+        "  - all dangling images\n"
+    });
     text.push_str(if all { "  - all build cache\n" } else { "  - unused build cache\n" });
     let mut shown: Vec<String> = Vec::new();
     for key in ["label", "label!", "until"] {

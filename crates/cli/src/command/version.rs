@@ -144,7 +144,11 @@ fn push_component(out: &mut String, component: &Value) {
         }
         return;
     }
-    out.push_str(&format!("\n  API version:\t{} (minimum version {})", text(details, "ApiVersion"), text(details, "MinAPIVersion")));
+    out.push_str(&format!(
+        "\n  API version:\t{} (minimum version {})",
+        text(details, "ApiVersion"),
+        text(details, "MinAPIVersion")
+    ));
     out.push_str(&format!("\n  Go version:\t{}", text(details, "GoVersion")));
     out.push_str(&format!("\n  Git commit:\t{}", text(details, "GitCommit")));
     out.push_str(&format!("\n  Built:\t{}", text(details, "BuildTime")));

@@ -80,7 +80,9 @@ fn inspect(app: &App, m: &Matches) -> Result<()> {
 
 fn create(app: &App, m: &Matches) -> Result<()> {
     if !m.arg(0).is_empty() && m.given("name") {
-        return Err(Failure::new("conflicting options: cannot specify a volume-name through both --name and as a positional arg"));
+        return Err(Failure::new(
+            "conflicting options: cannot specify a volume-name through both --name and as a positional arg",
+        ));
     }
     let name = if m.arg(0).is_empty() { m.text("name") } else { m.arg(0) };
     let pairs = |flag: &str| m.all(flag).into_iter().map(split_pair).collect::<BTreeMap<_, _>>();

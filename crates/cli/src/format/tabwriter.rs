@@ -58,7 +58,10 @@ mod tests {
 
     #[test]
     fn columns() {
-        assert_eq!(align("A\tB\tC\nlonger text\tx\ty\n", 10, 3), "A             B         C\nlonger text   x         y\n");
+        assert_eq!(
+            align("A\tB\tC\nlonger text\tx\ty\n", 10, 3),
+            "A             B         C\nlonger text   x         y\n"
+        );
         assert_eq!(align("a\tb\n\nccccccccccccc\td\n", 10, 3), "a         b\n\nccccccccccccc   d\n");
     }
 }

@@ -1,6 +1,9 @@
 //! Every command: its words, its arguments, its flags.
 
-use super::{builder, checkpoint, completion, config, container, context, image, inspect, login, manifest, network, node, plugin, root, search, secret, service, stack, swarm, system, version, volume, Command};
+use super::{
+    Command, builder, checkpoint, completion, config, container, context, image, inspect, login, manifest, network,
+    node, plugin, root, search, secret, service, stack, swarm, system, version, volume,
+};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command {

@@ -2,18 +2,11 @@
 
 use super::{Flag, Kind, flag};
 
-pub(super) const COMPLETION_BASH_FLAGS: &[Flag] = &[
-    flag("no-descriptions", '\0', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const COMPLETION_BASH_FLAGS: &[Flag] = &[flag("no-descriptions", '\0', "bool", Kind::Bool, "false", "")];
 
-pub(super) const COMPLETION_FISH_FLAGS: &[Flag] = &[
-    flag("no-descriptions", '\0', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const COMPLETION_FISH_FLAGS: &[Flag] = &[flag("no-descriptions", '\0', "bool", Kind::Bool, "false", "")];
 
-pub(super) const COMPLETION_POWERSHELL_FLAGS: &[Flag] = &[
-    flag("no-descriptions", '\0', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const COMPLETION_POWERSHELL_FLAGS: &[Flag] =
+    &[flag("no-descriptions", '\0', "bool", Kind::Bool, "false", "")];
 
-pub(super) const COMPLETION_ZSH_FLAGS: &[Flag] = &[
-    flag("no-descriptions", '\0', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const COMPLETION_ZSH_FLAGS: &[Flag] = &[flag("no-descriptions", '\0', "bool", Kind::Bool, "false", "")];

@@ -13,7 +13,9 @@ pub(super) const CONTAINER_COMMIT_FLAGS: &[Flag] = &[
     flag("change", 'c', "list", Kind::List, "", ""),
     flag("message", 'm', "string", Kind::Text, "", ""),
     flag("no-pause", '\0', "bool", Kind::Bool, "false", ""),
-    flag("pause", 'p', "bool", Kind::Bool, "true", "").hidden().deprecated("and enabled by default. Use --no-pause to disable pausing during commit."),
+    flag("pause", 'p', "bool", Kind::Bool, "true", "")
+        .hidden()
+        .deprecated("and enabled by default. Use --no-pause to disable pausing during commit."),
 ];
 
 pub(super) const CONTAINER_CP_FLAGS: &[Flag] = &[
@@ -49,7 +51,9 @@ pub(super) const CONTAINER_CREATE_FLAGS: &[Flag] = &[
     flag("device-read-iops", '\0', "list", Kind::List, "[]", ""),
     flag("device-write-bps", '\0', "list", Kind::List, "[]", ""),
     flag("device-write-iops", '\0', "list", Kind::List, "[]", ""),
-    flag("disable-content-trust", '\0', "bool", Kind::Bool, "true", "").hidden().deprecated("support for docker content trust was removed"),
+    flag("disable-content-trust", '\0', "bool", Kind::Bool, "true", "")
+        .hidden()
+        .deprecated("support for docker content trust was removed"),
     flag("dns", '\0', "list", Kind::List, "", ""),
     flag("dns-opt", '\0', "list", Kind::List, "", "").hidden(),
     flag("dns-option", '\0', "list", Kind::List, "", ""),
@@ -76,7 +80,9 @@ pub(super) const CONTAINER_CREATE_FLAGS: &[Flag] = &[
     flag("ip6", '\0', "ip", Kind::Ip, "<nil>", ""),
     flag("ipc", '\0', "string", Kind::Text, "", ""),
     flag("isolation", '\0', "string", Kind::Text, "", ""),
-    flag("kernel-memory", '\0', "bytes", Kind::Bytes, "0", "").hidden().deprecated("and no longer supported by the kernel"),
+    flag("kernel-memory", '\0', "bytes", Kind::Bytes, "0", "")
+        .hidden()
+        .deprecated("and no longer supported by the kernel"),
     flag("label", 'l', "list", Kind::List, "", ""),
     flag("label-file", '\0', "list", Kind::List, "", ""),
     flag("link", '\0', "list", Kind::List, "", ""),
@@ -140,18 +146,12 @@ pub(super) const CONTAINER_EXEC_FLAGS: &[Flag] = &[
     flag("workdir", 'w', "string", Kind::Text, "", "").since("1.35"),
 ];
 
-pub(super) const CONTAINER_EXPORT_FLAGS: &[Flag] = &[
-    flag("output", 'o', "string", Kind::Text, "", ""),
-];
+pub(super) const CONTAINER_EXPORT_FLAGS: &[Flag] = &[flag("output", 'o', "string", Kind::Text, "", "")];
 
-pub(super) const CONTAINER_INSPECT_FLAGS: &[Flag] = &[
-    flag("format", 'f', "string", Kind::Text, "", ""),
-    flag("size", 's', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const CONTAINER_INSPECT_FLAGS: &[Flag] =
+    &[flag("format", 'f', "string", Kind::Text, "", ""), flag("size", 's', "bool", Kind::Bool, "false", "")];
 
-pub(super) const CONTAINER_KILL_FLAGS: &[Flag] = &[
-    flag("signal", 's', "string", Kind::Text, "", ""),
-];
+pub(super) const CONTAINER_KILL_FLAGS: &[Flag] = &[flag("signal", 's', "string", Kind::Text, "", "")];
 
 pub(super) const CONTAINER_LOGS_FLAGS: &[Flag] = &[
     flag("details", '\0', "bool", Kind::Bool, "false", ""),
@@ -173,10 +173,8 @@ pub(super) const CONTAINER_LS_FLAGS: &[Flag] = &[
     flag("size", 's', "bool", Kind::Bool, "false", ""),
 ];
 
-pub(super) const CONTAINER_PRUNE_FLAGS: &[Flag] = &[
-    flag("filter", '\0', "filter", Kind::Filter, "", ""),
-    flag("force", 'f', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const CONTAINER_PRUNE_FLAGS: &[Flag] =
+    &[flag("filter", '\0', "filter", Kind::Filter, "", ""), flag("force", 'f', "bool", Kind::Bool, "false", "")];
 
 pub(super) const CONTAINER_RESTART_FLAGS: &[Flag] = &[
     flag("signal", 's', "string", Kind::Text, "", ""),
@@ -219,7 +217,9 @@ pub(super) const CONTAINER_RUN_FLAGS: &[Flag] = &[
     flag("device-read-iops", '\0', "list", Kind::List, "[]", ""),
     flag("device-write-bps", '\0', "list", Kind::List, "[]", ""),
     flag("device-write-iops", '\0', "list", Kind::List, "[]", ""),
-    flag("disable-content-trust", '\0', "bool", Kind::Bool, "true", "").hidden().deprecated("support for docker content trust was removed"),
+    flag("disable-content-trust", '\0', "bool", Kind::Bool, "true", "")
+        .hidden()
+        .deprecated("support for docker content trust was removed"),
     flag("dns", '\0', "list", Kind::List, "", ""),
     flag("dns-opt", '\0', "list", Kind::List, "", "").hidden(),
     flag("dns-option", '\0', "list", Kind::List, "", ""),
@@ -246,7 +246,9 @@ pub(super) const CONTAINER_RUN_FLAGS: &[Flag] = &[
     flag("ip6", '\0', "ip", Kind::Ip, "<nil>", ""),
     flag("ipc", '\0', "string", Kind::Text, "", ""),
     flag("isolation", '\0', "string", Kind::Text, "", ""),
-    flag("kernel-memory", '\0', "bytes", Kind::Bytes, "0", "").hidden().deprecated("and no longer supported by the kernel"),
+    flag("kernel-memory", '\0', "bytes", Kind::Bytes, "0", "")
+        .hidden()
+        .deprecated("and no longer supported by the kernel"),
     flag("label", 'l', "list", Kind::List, "", ""),
     flag("label-file", '\0', "list", Kind::List, "", ""),
     flag("link", '\0', "list", Kind::List, "", ""),
@@ -330,7 +332,9 @@ pub(super) const CONTAINER_UPDATE_FLAGS: &[Flag] = &[
     flag("cpus", '\0', "decimal", Kind::Decimal, "", "").since("1.29"),
     flag("cpuset-cpus", '\0', "string", Kind::Text, "", ""),
     flag("cpuset-mems", '\0', "string", Kind::Text, "", ""),
-    flag("kernel-memory", '\0', "bytes", Kind::Bytes, "0", "").hidden().deprecated("and no longer supported by the kernel"),
+    flag("kernel-memory", '\0', "bytes", Kind::Bytes, "0", "")
+        .hidden()
+        .deprecated("and no longer supported by the kernel"),
     flag("memory", 'm', "bytes", Kind::Bytes, "0", ""),
     flag("memory-reservation", '\0', "bytes", Kind::Bytes, "0", ""),
     flag("memory-swap", '\0', "bytes", Kind::Bytes, "0", ""),

@@ -13,7 +13,9 @@ pub(super) const IMAGE_BUILD_FLAGS: &[Flag] = &[
     flag("cpu-shares", 'c', "int64", Kind::Int, "0", ""),
     flag("cpuset-cpus", '\0', "string", Kind::Text, "", ""),
     flag("cpuset-mems", '\0', "string", Kind::Text, "", ""),
-    flag("disable-content-trust", '\0', "bool", Kind::Bool, "true", "").hidden().deprecated("support for docker content trust was removed"),
+    flag("disable-content-trust", '\0', "bool", Kind::Bool, "true", "")
+        .hidden()
+        .deprecated("support for docker content trust was removed"),
     flag("file", 'f', "string", Kind::Text, "", ""),
     flag("force-rm", '\0', "bool", Kind::Bool, "false", ""),
     flag("iidfile", '\0', "string", Kind::Text, "", ""),
@@ -78,14 +80,18 @@ pub(super) const IMAGE_PRUNE_FLAGS: &[Flag] = &[
 
 pub(super) const IMAGE_PULL_FLAGS: &[Flag] = &[
     flag("all-tags", 'a', "bool", Kind::Bool, "false", ""),
-    flag("disable-content-trust", '\0', "bool", Kind::Bool, "true", "").hidden().deprecated("support for docker content trust was removed"),
+    flag("disable-content-trust", '\0', "bool", Kind::Bool, "true", "")
+        .hidden()
+        .deprecated("support for docker content trust was removed"),
     flag("platform", '\0', "string", Kind::Text, "", "").since("1.32"),
     flag("quiet", 'q', "bool", Kind::Bool, "false", ""),
 ];
 
 pub(super) const IMAGE_PUSH_FLAGS: &[Flag] = &[
     flag("all-tags", 'a', "bool", Kind::Bool, "false", ""),
-    flag("disable-content-trust", '\0', "bool", Kind::Bool, "true", "").hidden().deprecated("support for docker content trust was removed"),
+    flag("disable-content-trust", '\0', "bool", Kind::Bool, "true", "")
+        .hidden()
+        .deprecated("support for docker content trust was removed"),
     flag("platform", '\0', "string", Kind::Text, "", "").since("1.46"),
     flag("quiet", 'q', "bool", Kind::Bool, "false", ""),
 ];

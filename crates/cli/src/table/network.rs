@@ -32,14 +32,10 @@ pub(super) const NETWORK_CREATE_FLAGS: &[Flag] = &[
     flag("subnet", '\0', "stringSlice", Kind::Slice, "[]", ""),
 ];
 
-pub(super) const NETWORK_DISCONNECT_FLAGS: &[Flag] = &[
-    flag("force", 'f', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const NETWORK_DISCONNECT_FLAGS: &[Flag] = &[flag("force", 'f', "bool", Kind::Bool, "false", "")];
 
-pub(super) const NETWORK_INSPECT_FLAGS: &[Flag] = &[
-    flag("format", 'f', "string", Kind::Text, "", ""),
-    flag("verbose", 'v', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const NETWORK_INSPECT_FLAGS: &[Flag] =
+    &[flag("format", 'f', "string", Kind::Text, "", ""), flag("verbose", 'v', "bool", Kind::Bool, "false", "")];
 
 pub(super) const NETWORK_LS_FLAGS: &[Flag] = &[
     flag("filter", 'f', "filter", Kind::Filter, "", ""),
@@ -48,11 +44,7 @@ pub(super) const NETWORK_LS_FLAGS: &[Flag] = &[
     flag("quiet", 'q', "bool", Kind::Bool, "false", ""),
 ];
 
-pub(super) const NETWORK_PRUNE_FLAGS: &[Flag] = &[
-    flag("filter", '\0', "filter", Kind::Filter, "", ""),
-    flag("force", 'f', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const NETWORK_PRUNE_FLAGS: &[Flag] =
+    &[flag("filter", '\0', "filter", Kind::Filter, "", ""), flag("force", 'f', "bool", Kind::Bool, "false", "")];
 
-pub(super) const NETWORK_RM_FLAGS: &[Flag] = &[
-    flag("force", 'f', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const NETWORK_RM_FLAGS: &[Flag] = &[flag("force", 'f', "bool", Kind::Bool, "false", "")];

@@ -2,10 +2,8 @@
 
 use super::{Flag, Kind, flag};
 
-pub(super) const NODE_INSPECT_FLAGS: &[Flag] = &[
-    flag("format", 'f', "string", Kind::Text, "", ""),
-    flag("pretty", '\0', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const NODE_INSPECT_FLAGS: &[Flag] =
+    &[flag("format", 'f', "string", Kind::Text, "", ""), flag("pretty", '\0', "bool", Kind::Bool, "false", "")];
 
 pub(super) const NODE_LS_FLAGS: &[Flag] = &[
     flag("filter", 'f', "filter", Kind::Filter, "", ""),
@@ -21,9 +19,7 @@ pub(super) const NODE_PS_FLAGS: &[Flag] = &[
     flag("quiet", 'q', "bool", Kind::Bool, "false", ""),
 ];
 
-pub(super) const NODE_RM_FLAGS: &[Flag] = &[
-    flag("force", 'f', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const NODE_RM_FLAGS: &[Flag] = &[flag("force", 'f', "bool", Kind::Bool, "false", "")];
 
 pub(super) const NODE_UPDATE_FLAGS: &[Flag] = &[
     flag("availability", '\0', "string", Kind::Text, "", ""),

@@ -80,10 +80,8 @@ pub(super) const SERVICE_CREATE_FLAGS: &[Flag] = &[
     flag("workdir", 'w', "string", Kind::Text, "", ""),
 ];
 
-pub(super) const SERVICE_INSPECT_FLAGS: &[Flag] = &[
-    flag("format", 'f', "string", Kind::Text, "", ""),
-    flag("pretty", '\0', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const SERVICE_INSPECT_FLAGS: &[Flag] =
+    &[flag("format", 'f', "string", Kind::Text, "", ""), flag("pretty", '\0', "bool", Kind::Bool, "false", "")];
 
 pub(super) const SERVICE_LOGS_FLAGS: &[Flag] = &[
     flag("details", '\0', "bool", Kind::Bool, "false", "").since("1.30"),
@@ -116,9 +114,7 @@ pub(super) const SERVICE_ROLLBACK_FLAGS: &[Flag] = &[
     flag("quiet", 'q', "bool", Kind::Bool, "false", ""),
 ];
 
-pub(super) const SERVICE_SCALE_FLAGS: &[Flag] = &[
-    flag("detach", 'd', "bool", Kind::Bool, "false", "").since("1.29"),
-];
+pub(super) const SERVICE_SCALE_FLAGS: &[Flag] = &[flag("detach", 'd', "bool", Kind::Bool, "false", "").since("1.29")];
 
 pub(super) const SERVICE_UPDATE_FLAGS: &[Flag] = &[
     flag("args", '\0', "command", Kind::Other, "", ""),

@@ -2,9 +2,8 @@
 
 use super::{Flag, Kind, flag};
 
-pub(super) const STACK_FLAGS: &[Flag] = &[
-    flag("orchestrator", '\0', "string", Kind::Text, "", "").hidden().deprecated("option will be ignored"),
-];
+pub(super) const STACK_FLAGS: &[Flag] =
+    &[flag("orchestrator", '\0', "string", Kind::Text, "", "").hidden().deprecated("option will be ignored")];
 
 pub(super) const STACK_CONFIG_FLAGS: &[Flag] = &[
     flag("compose-file", 'c', "stringSlice", Kind::Slice, "[]", ""),
@@ -20,9 +19,7 @@ pub(super) const STACK_DEPLOY_FLAGS: &[Flag] = &[
     flag("with-registry-auth", '\0', "bool", Kind::Bool, "false", ""),
 ];
 
-pub(super) const STACK_LS_FLAGS: &[Flag] = &[
-    flag("format", '\0', "string", Kind::Text, "", ""),
-];
+pub(super) const STACK_LS_FLAGS: &[Flag] = &[flag("format", '\0', "string", Kind::Text, "", "")];
 
 pub(super) const STACK_PS_FLAGS: &[Flag] = &[
     flag("filter", 'f', "filter", Kind::Filter, "", ""),
@@ -32,9 +29,7 @@ pub(super) const STACK_PS_FLAGS: &[Flag] = &[
     flag("quiet", 'q', "bool", Kind::Bool, "false", ""),
 ];
 
-pub(super) const STACK_RM_FLAGS: &[Flag] = &[
-    flag("detach", 'd', "bool", Kind::Bool, "true", ""),
-];
+pub(super) const STACK_RM_FLAGS: &[Flag] = &[flag("detach", 'd', "bool", Kind::Bool, "true", "")];
 
 pub(super) const STACK_SERVICES_FLAGS: &[Flag] = &[
     flag("filter", 'f', "filter", Kind::Filter, "", ""),

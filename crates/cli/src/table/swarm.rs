@@ -38,19 +38,13 @@ pub(super) const SWARM_JOIN_FLAGS: &[Flag] = &[
     flag("token", '\0', "string", Kind::Text, "", ""),
 ];
 
-pub(super) const SWARM_JOIN_TOKEN_FLAGS: &[Flag] = &[
-    flag("quiet", 'q', "bool", Kind::Bool, "false", ""),
-    flag("rotate", '\0', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const SWARM_JOIN_TOKEN_FLAGS: &[Flag] =
+    &[flag("quiet", 'q', "bool", Kind::Bool, "false", ""), flag("rotate", '\0', "bool", Kind::Bool, "false", "")];
 
-pub(super) const SWARM_LEAVE_FLAGS: &[Flag] = &[
-    flag("force", 'f', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const SWARM_LEAVE_FLAGS: &[Flag] = &[flag("force", 'f', "bool", Kind::Bool, "false", "")];
 
-pub(super) const SWARM_UNLOCK_KEY_FLAGS: &[Flag] = &[
-    flag("quiet", 'q', "bool", Kind::Bool, "false", ""),
-    flag("rotate", '\0', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const SWARM_UNLOCK_KEY_FLAGS: &[Flag] =
+    &[flag("quiet", 'q', "bool", Kind::Bool, "false", ""), flag("rotate", '\0', "bool", Kind::Bool, "false", "")];
 
 pub(super) const SWARM_UPDATE_FLAGS: &[Flag] = &[
     flag("autolock", '\0', "bool", Kind::Bool, "false", ""),

@@ -9,14 +9,10 @@ pub(super) const SYSTEM_EVENTS_FLAGS: &[Flag] = &[
     flag("until", '\0', "string", Kind::Text, "", ""),
 ];
 
-pub(super) const SYSTEM_INFO_FLAGS: &[Flag] = &[
-    flag("format", 'f', "string", Kind::Text, "", ""),
-];
+pub(super) const SYSTEM_INFO_FLAGS: &[Flag] = &[flag("format", 'f', "string", Kind::Text, "", "")];
 
-pub(super) const SYSTEM_DF_FLAGS: &[Flag] = &[
-    flag("format", '\0', "string", Kind::Text, "", ""),
-    flag("verbose", 'v', "bool", Kind::Bool, "false", ""),
-];
+pub(super) const SYSTEM_DF_FLAGS: &[Flag] =
+    &[flag("format", '\0', "string", Kind::Text, "", ""), flag("verbose", 'v', "bool", Kind::Bool, "false", "")];
 
 pub(super) const SYSTEM_PRUNE_FLAGS: &[Flag] = &[
     flag("all", 'a', "bool", Kind::Bool, "false", ""),

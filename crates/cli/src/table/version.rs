@@ -2,6 +2,4 @@
 
 use super::{Flag, Kind, flag};
 
-pub(super) const VERSION_FLAGS: &[Flag] = &[
-    flag("format", 'f', "string", Kind::Text, "", ""),
-];
+pub(super) const VERSION_FLAGS: &[Flag] = &[flag("format", 'f', "string", Kind::Text, "", "")];

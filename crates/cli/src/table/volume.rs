@@ -19,9 +19,7 @@ pub(super) const VOLUME_CREATE_FLAGS: &[Flag] = &[
     flag("type", '\0', "string", Kind::Text, "block", "").since("1.42"),
 ];
 
-pub(super) const VOLUME_INSPECT_FLAGS: &[Flag] = &[
-    flag("format", 'f', "string", Kind::Text, "", ""),
-];
+pub(super) const VOLUME_INSPECT_FLAGS: &[Flag] = &[flag("format", 'f', "string", Kind::Text, "", "")];
 
 pub(super) const VOLUME_LS_FLAGS: &[Flag] = &[
     flag("cluster", '\0', "bool", Kind::Bool, "false", "").since("1.42"),
@@ -36,10 +34,7 @@ pub(super) const VOLUME_PRUNE_FLAGS: &[Flag] = &[
     flag("force", 'f', "bool", Kind::Bool, "false", ""),
 ];
 
-pub(super) const VOLUME_RM_FLAGS: &[Flag] = &[
-    flag("force", 'f', "bool", Kind::Bool, "false", "").since("1.25"),
-];
+pub(super) const VOLUME_RM_FLAGS: &[Flag] = &[flag("force", 'f', "bool", Kind::Bool, "false", "").since("1.25")];
 
-pub(super) const VOLUME_UPDATE_FLAGS: &[Flag] = &[
-    flag("availability", '\0', "string", Kind::Text, "active", "").since("1.42"),
-];
+pub(super) const VOLUME_UPDATE_FLAGS: &[Flag] =
+    &[flag("availability", '\0', "string", Kind::Text, "active", "").since("1.42")];

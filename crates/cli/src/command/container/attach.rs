@@ -31,8 +31,13 @@ pub(super) fn run(app: &App, m: &Matches) -> Result<()> {
     let resize = tty && console::stdout_is_terminal();
     let subject = Subject::Container(id.clone());
     signals::watch(caught, Arc::clone(client), subject.clone(), m.on("sig-proxy") && !tty, resize);
-    let session =
-        Session { stdin: stdin && container["Config"]["OpenStdin"] == Value::Bool(true), stdout: true, stderr: true, tty, keys };
+    let session = Session {
+        stdin: stdin && container["Config"]["OpenStdin"] == Value::Bool(true),
+        stdout: true,
+        stderr: true,
+        tty,
+        keys,
+    };
     let hijacked = client::container::attach(client, &id, &attach_query(&keys_text, session.stdin))?;
     inspect_running(app, &id)?;
     if resize {
@@ -50,7 +55,12 @@ pub(super) fn run(app: &App, m: &Matches) -> Result<()> {
 }
 
 fn attach_query(keys: &str, stdin: bool) -> Query {
-    Query::new().with_some("detachKeys", keys).with_flag("stdin", stdin).with("stdout", "1").with("stderr", "1").with("stream", "1")
+    Query::new()
+        .with_some("detachKeys", keys)
+        .with_flag("stdin", stdin)
+        .with("stdout", "1")
+        .with("stderr", "1")
+        .with("stream", "1")
 }
 
 fn inspect_running(app: &App, id: &str) -> Result<Value> {
@@ -93,7 +103,9 @@ pub(super) fn start(app: &App, m: &Matches) -> Result<()> {
     let (sender, receiver) = mpsc::channel();
     let waiting = wait_begin(client, &id, if remove { "removed" } else { "next-exit" })?;
     streams::begin(hijacked, &session, &sender);
-    let query = Query::new().with_some("checkpoint", m.text("checkpoint")).with_some("checkpoint-dir", m.text("checkpoint-dir"));
+    let query = Query::new()
+        .with_some("checkpoint", m.text("checkpoint"))
+        .with_some("checkpoint-dir", m.text("checkpoint-dir"));
     if let Err(e) = client::container::start(client, &id, &query) {
         streams::restore_terminal();
         if remove {

@@ -49,7 +49,8 @@ pub(crate) fn parse(value: &str) -> Result<Endpoint, String> {
             }
             "gw-priority" => {
                 let priority = units::num::atoi(value);
-                endpoint.gw_priority = priority.map_err(|e| format!("invalid gw-priority ({value}): {}", e.reason()))?;
+                endpoint.gw_priority =
+                    priority.map_err(|e| format!("invalid gw-priority ({value}): {}", e.reason()))?;
             }
             _ => return Err(format!("invalid field key {key}")),
         }

@@ -57,11 +57,7 @@ fn stop_or_restart(app: &App, m: &Matches, verb: &'static str) -> Result<()> {
     if m.given("time") && m.given("timeout") {
         return Err(Failure::new("conflicting options: cannot specify both --timeout and --time"));
     }
-    let timeout = if m.given("timeout") {
-        Some(m.int("timeout"))
-    } else {
-        m.given("time").then(|| m.int("time"))
-    };
+    let timeout = if m.given("timeout") { Some(m.int("timeout")) } else { m.given("time").then(|| m.int("time")) };
     let signal = m.text("signal").to_owned();
     parallel(app, m, move |client, name| client::container::stop(client, name, verb, timeout, &signal))
 }

@@ -70,7 +70,8 @@ pub(crate) fn fields(c: &Value, trunc: bool) -> Value {
     let now = Timestamp::now().as_second();
     let created = c["Created"].as_i64().unwrap_or(0);
     let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
-    let created_at = Timestamp::from_second(created).map(|t| units::timestamp::go_string_seconds(t, &zone)).unwrap_or_default();
+    let created_at =
+        Timestamp::from_second(created).map(|t| units::timestamp::go_string_seconds(t, &zone)).unwrap_or_default();
     let id = text(c, "Id");
     row(&[
         ("ID", if trunc { short_id(id) } else { id }.into()),
@@ -183,7 +184,11 @@ pub(super) fn ports(list: &Value) -> String {
     let show = |g: &Group| {
         let range = if g.first == g.last { g.first.to_string() } else { format!("{}-{}", g.first, g.last) };
         let (ip, proto) = &g.key;
-        if ip.is_empty() { format!("{range}/{proto}") } else { format!("{}->{range}/{proto}", join_host_port(ip, &range)) }
+        if ip.is_empty() {
+            format!("{range}/{proto}")
+        } else {
+            format!("{}->{range}/{proto}", join_host_port(ip, &range))
+        }
     };
     let (mut result, mut mappings, mut groups) = (Vec::new(), Vec::new(), Vec::<Group>::new());
     for (private, ip, public, proto) in all {
@@ -214,9 +219,13 @@ mod tests {
 
     #[test]
     fn port_lists() {
-        let p = |private, public, ip: &str| json!({"PrivatePort": private, "PublicPort": public, "IP": ip, "Type": "tcp"});
+        let p =
+            |private, public, ip: &str| json!({"PrivatePort": private, "PublicPort": public, "IP": ip, "Type": "tcp"});
         assert_eq!(ports(&json!([p(80, 0, "")])), "80/tcp");
         assert_eq!(ports(&json!([p(80, 80, "0.0.0.0"), p(81, 81, "0.0.0.0")])), "0.0.0.0:80-81->80-81/tcp");
-        assert_eq!(ports(&json!([p(80, 8080, "::"), p(80, 8080, "0.0.0.0")])), "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp");
+        assert_eq!(
+            ports(&json!([p(80, 8080, "::"), p(80, 8080, "0.0.0.0")])),
+            "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp"
+        );
     }
 }

@@ -90,7 +90,9 @@ impl Output {
             return Err(fail(format!("invalid output path: stat {}: no such file or directory", parent.display())));
         }
         match fs::metadata(&path) {
-            Ok(meta) if meta.is_dir() => return Err(fail(format!("invalid output path: cannot write to a directory: {}", path.display()))),
+            Ok(meta) if meta.is_dir() => {
+                return Err(fail(format!("invalid output path: cannot write to a directory: {}", path.display())));
+            }
             Ok(meta) if !meta.is_file() => return Ok(Self::File { temporary: path.clone(), path }),
             _ => {}
         }
@@ -112,7 +114,8 @@ impl Output {
         };
         let copied = (|| -> io::Result<()> {
             use std::os::unix::fs::OpenOptionsExt as _;
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            let mut file =
+                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
             let mut buffer = vec![0; 256 * 1024];
             loop {
                 match body.read(&mut buffer)? {

@@ -71,13 +71,14 @@ fn with_help(failure: Failure, verb: &str) -> Failure {
 /// Exit codes: 127 when the command is not there, 126 when it cannot be run, else 125.
 fn status_failure(failure: Failure, verb: &str) -> Failure {
     let any = |words: &[&str]| words.iter().any(|w| failure.text.contains(w));
-    let code = if any(&["executable file not found", "no such file or directory", "system cannot find the file specified"]) {
-        127
-    } else if any(&["permission denied", "is a directory"]) {
-        126
-    } else {
-        125
-    };
+    let code =
+        if any(&["executable file not found", "no such file or directory", "system cannot find the file specified"]) {
+            127
+        } else if any(&["permission denied", "is a directory"]) {
+            126
+        } else {
+            125
+        };
     with_help(failure, verb).with_code(code)
 }
 
@@ -100,7 +101,13 @@ fn proxy_variables(app: &App, m: &Matches) -> Result<Vec<String>> {
     let Some(chosen) = proxies.get(&host).or_else(|| proxies.get("default")) else { return Ok(Vec::new()) };
     let own = m.all("env");
     let mut out = Vec::new();
-    for (key, name) in [("httpProxy", "HTTP_PROXY"), ("httpsProxy", "HTTPS_PROXY"), ("noProxy", "NO_PROXY"), ("ftpProxy", "FTP_PROXY"), ("allProxy", "ALL_PROXY")] {
+    for (key, name) in [
+        ("httpProxy", "HTTP_PROXY"),
+        ("httpsProxy", "HTTPS_PROXY"),
+        ("noProxy", "NO_PROXY"),
+        ("ftpProxy", "FTP_PROXY"),
+        ("allProxy", "ALL_PROXY"),
+    ] {
         let value = text(chosen, key);
         for name in [name.to_owned(), name.to_lowercase()] {
             let set = own.iter().any(|e| e.split('=').next() == Some(name.as_str()));
@@ -176,15 +183,18 @@ impl IdFile {
                 "container ID file found, make sure the other container isn't running or delete {path}"
             )));
         }
-        let failed = |e| crate::failure::path_error("open", &file, &e).context("failed to create the container ID file");
+        let failed =
+            |e| crate::failure::path_error("open", &file, &e).context("failed to create the container ID file");
         std::fs::File::create(&file).map_err(failed)?;
         Ok(Self { path: Some(file) })
     }
 
     fn write(mut self, id: &str) -> Result<()> {
         let Some(path) = self.path.take() else { return Ok(()) };
-        std::fs::write(&path, id)
-            .map_err(|e| crate::failure::path_error("write", &path, &e).context(&format!("failed to write the container ID ({id}) to file")))
+        std::fs::write(&path, id).map_err(|e| {
+            crate::failure::path_error("write", &path, &e)
+                .context(&format!("failed to write the container ID ({id}) to file"))
+        })
     }
 }
 

@@ -207,8 +207,7 @@ fn kv_files(m: &Matches, flag: &str, from_environment: bool) -> Result<Vec<Strin
             let contents = std::fs::read(path).map_err(|e| path_error("open", path, &e))?;
             let mut lookup = |key: &str| std::env::var(key).ok();
             let lookup: Option<env::Lookup<'_>> = if from_environment { Some(&mut lookup) } else { None };
-            env::parse_kv_file(&contents, lookup)
-                .map_err(|e| Failure::new(format!("invalid env file ({path}): {e}")))
+            env::parse_kv_file(&contents, lookup).map_err(|e| Failure::new(format!("invalid env file ({path}): {e}")))
         };
         all.extend(read().map_err(|e| e.context(&format!("--{flag}")))?);
     }
@@ -230,7 +229,8 @@ fn healthcheck(m: &Matches) -> Result<Option<Value>> {
     if !any {
         return Ok(None);
     }
-    for name in ["health-interval", "health-timeout", "health-retries", "health-start-period", "health-start-interval"] {
+    for name in ["health-interval", "health-timeout", "health-retries", "health-start-period", "health-start-interval"]
+    {
         let negative = if name == "health-retries" { retries < 0 } else { m.nanos(name) < 0 };
         if negative {
             return Err(Failure::new(format!("--{name} cannot be negative")));
@@ -323,7 +323,8 @@ fn merge(target: &mut Value, more: Value) {
 
 /// Maps that are left out of the body when they are empty.
 fn optional_maps(m: &Matches, host: &mut Value) -> Result<()> {
-    let tmpfs: BTreeMap<&str, &str> = m.all("tmpfs").into_iter().map(|t| t.split_once(':').unwrap_or((t, ""))).collect();
+    let tmpfs: BTreeMap<&str, &str> =
+        m.all("tmpfs").into_iter().map(|t| t.split_once(':').unwrap_or((t, ""))).collect();
     if !tmpfs.is_empty() {
         host["Tmpfs"] = json!(tmpfs);
     }
@@ -341,8 +342,11 @@ fn optional_maps(m: &Matches, host: &mut Value) -> Result<()> {
     if !m.text("runtime").is_empty() {
         host["Runtime"] = m.text("runtime").into();
     }
-    let mounts: Vec<Value> =
-        m.all("mount").into_iter().map(|t| MountSpec::parse(t).map(|s| mount_json(&s))).collect::<std::result::Result<_, _>>()?;
+    let mounts: Vec<Value> = m
+        .all("mount")
+        .into_iter()
+        .map(|t| MountSpec::parse(t).map(|s| mount_json(&s)))
+        .collect::<std::result::Result<_, _>>()?;
     if !mounts.is_empty() {
         host["Mounts"] = json!(mounts);
     }
@@ -368,7 +372,9 @@ fn security_options(m: &Matches) -> Result<Security> {
     let mut open_paths = Value::Null;
     let mut options = Vec::new();
     for &option in &given {
-        let pair = option.split_once('=').or_else(|| if option == "no-new-privileges" { None } else { option.split_once(':') });
+        let pair = option
+            .split_once('=')
+            .or_else(|| if option == "no-new-privileges" { None } else { option.split_once(':') });
         let key = pair.map_or(option, |(key, _)| key);
         let value = pair.map_or("", |(_, value)| value);
         if value.is_empty() && key != "no-new-privileges" {
@@ -393,7 +399,11 @@ fn seccomp_profile(path: &str) -> Result<String> {
     Ok(value.to_string())
 }
 
-fn limits(list: Vec<&str>, read: fn(&str) -> std::result::Result<DeviceLimit, limit::LimitError>, key: &str) -> Result<Value> {
+fn limits(
+    list: Vec<&str>,
+    read: fn(&str) -> std::result::Result<DeviceLimit, limit::LimitError>,
+    key: &str,
+) -> Result<Value> {
     let mut out = Vec::new();
     for text in list {
         let limit = read(text)?;
@@ -482,7 +492,8 @@ fn gpus(m: &Matches) -> Result<Vec<Value>> {
 fn gpu_request(value: &str) -> std::result::Result<Value, String> {
     let count = |text: &str| match text {
         "all" => Ok(-1),
-        text => units::num::atoi(text).map_err(|e| format!("invalid count ({text}): value must be either \"all\" or an integer: {}", e.reason())),
+        text => units::num::atoi(text)
+            .map_err(|e| format!("invalid count ({text}): value must be either \"all\" or an integer: {}", e.reason())),
     };
     let (mut driver, mut number, mut capabilities) = (String::new(), 0, vec!["gpu".to_owned()]);
     let (mut ids, mut options) = (Value::Null, BTreeMap::new());
@@ -541,28 +552,36 @@ pub(crate) fn mount_json(mount: &MountSpec) -> Value {
     add("ReadOnly", mount.read_only.into());
     add("Consistency", mount.consistency.clone().into());
     let object = |fields: Vec<(&str, Value)>| {
-        let keep = |v: &Value| !(v.is_null() || v.as_str() == Some("") || *v == Value::Bool(false) || *v == json!(0) || *v == json!({}));
+        let keep = |v: &Value| {
+            !(v.is_null() || v.as_str() == Some("") || *v == Value::Bool(false) || *v == json!(0) || *v == json!({}))
+        };
         Value::Object(fields.into_iter().filter(|(_, v)| keep(v)).map(|(k, v)| (k.to_owned(), v)).collect())
     };
     if let Some(bind) = &mount.bind {
-        add("BindOptions", object(vec![
-            ("Propagation", bind.propagation.clone().into()),
-            ("NonRecursive", bind.non_recursive.into()),
-            ("CreateMountpoint", bind.create_mountpoint.into()),
-            ("ReadOnlyNonRecursive", bind.read_only_non_recursive.into()),
-            ("ReadOnlyForceRecursive", bind.read_only_force_recursive.into()),
-        ]));
+        add(
+            "BindOptions",
+            object(vec![
+                ("Propagation", bind.propagation.clone().into()),
+                ("NonRecursive", bind.non_recursive.into()),
+                ("CreateMountpoint", bind.create_mountpoint.into()),
+                ("ReadOnlyNonRecursive", bind.read_only_non_recursive.into()),
+                ("ReadOnlyForceRecursive", bind.read_only_force_recursive.into()),
+            ]),
+        );
     }
     if let Some(volume) = &mount.volume {
         let driver = volume.driver.as_ref().map_or(Value::Null, |(name, options)| {
             object(vec![("Name", name.clone().into()), ("Options", json!(options))])
         });
-        add("VolumeOptions", object(vec![
-            ("NoCopy", volume.no_copy.into()),
-            ("Labels", json!(volume.labels)),
-            ("Subpath", volume.subpath.clone().into()),
-            ("DriverConfig", driver),
-        ]));
+        add(
+            "VolumeOptions",
+            object(vec![
+                ("NoCopy", volume.no_copy.into()),
+                ("Labels", json!(volume.labels)),
+                ("Subpath", volume.subpath.clone().into()),
+                ("DriverConfig", driver),
+            ]),
+        );
     }
     if let Some(subpath) = &mount.image_subpath {
         add("ImageOptions", json!({"Subpath": subpath}));
@@ -605,7 +624,9 @@ fn endpoints(m: &Matches) -> Result<Map<String, Value>> {
         out.insert(endpoint.target.clone(), settings);
     }
     if mixed {
-        return Err(Failure::new("conflicting options: cannot attach both user-defined and non-user-defined network-modes"));
+        return Err(Failure::new(
+            "conflicting options: cannot attach both user-defined and non-user-defined network-modes",
+        ));
     }
     Ok(out)
 }

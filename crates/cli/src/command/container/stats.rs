@@ -154,7 +154,9 @@ fn follow_events(client: &Arc<Client>, shared: &Shared, all: bool) {
     let run = move || {
         let mut filters = Filters::new();
         filters.add("type", "container");
-        let Ok(response) = client::system::events(&client, &Query::new().with("filters", &filters.to_json())) else { return };
+        let Ok(response) = client::system::events(&client, &Query::new().with("filters", &filters.to_json())) else {
+            return;
+        };
         for line in BufReader::new(response.body).split(b'\n') {
             let Ok(line) = line else { return };
             let Ok(event) = serde_json::from_slice::<Value>(&line) else { continue };
@@ -216,7 +218,10 @@ fn cpu_percent(s: &Value) -> f64 {
     let delta = |path: &str| number(s, &format!("/cpu_stats/{path}")) - number(s, &format!("/precpu_stats/{path}"));
     let (used, system) = (delta("cpu_usage/total_usage"), delta("system_cpu_usage"));
     let online = match number(s, "/cpu_stats/online_cpus") {
-        0.0 => s.pointer("/cpu_stats/cpu_usage/percpu_usage").and_then(Value::as_array).map_or(0.0, |l| l.iter().map(|_| 1.0).sum()),
+        0.0 => s
+            .pointer("/cpu_stats/cpu_usage/percpu_usage")
+            .and_then(Value::as_array)
+            .map_or(0.0, |l| l.iter().map(|_| 1.0).sum()),
         n => n,
     };
     if system > 0.0 && used > 0.0 { used / system * online * 100.0 } else { 0.0 }

@@ -44,9 +44,10 @@ pub(crate) fn parse_keys(text: &str) -> Result<Vec<u8>> {
     if text.is_empty() {
         return Ok(DEFAULT_KEYS.to_vec());
     }
-    text.split(',').map(key_code).collect::<std::result::Result<_, _>>().map_err(|bad| {
-        Failure::new(format!("invalid detach keys ({text}): Unknown character: '{bad}'"))
-    })
+    text.split(',')
+        .map(key_code)
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|bad| Failure::new(format!("invalid detach keys ({text}): Unknown character: '{bad}'")))
 }
 
 fn key_code(key: &str) -> std::result::Result<u8, String> {

@@ -33,7 +33,8 @@ pub(crate) const HEADERS: [(&str, &str); 10] = [
 /// `docker images`
 pub(super) fn run(app: &App, m: &Matches) -> Result<()> {
     let mut use_tree = true;
-    for (flag, told) in [("quiet", "quiet"), ("no-trunc", "no-trunc"), ("digests", "show-digest"), ("format", "format")] {
+    for (flag, told) in [("quiet", "quiet"), ("no-trunc", "no-trunc"), ("digests", "show-digest"), ("format", "format")]
+    {
         if !(m.given(flag) && m.text(flag) != "false" && !m.text(flag).is_empty()) {
             continue;
         }
@@ -118,7 +119,8 @@ fn table(m: &Matches, format: &str, images: &[&Value]) -> Result<()> {
 fn names(image: &Value, need_digest: bool, show_digests: bool) -> Vec<(String, String, String)> {
     let none = || "<none>".to_owned();
     let (tags, digests) = (strings(image, "RepoTags"), strings(image, "RepoDigests"));
-    let dangling = (tags.is_empty() && digests.is_empty()) || (tags == ["<none>:<none>"] && digests == ["<none>@<none>"]);
+    let dangling =
+        (tags.is_empty() && digests.is_empty()) || (tags == ["<none>:<none>"] && digests == ["<none>@<none>"]);
     if dangling {
         return vec![(none(), none(), none())];
     }

@@ -23,8 +23,10 @@ fn platform(m: &Matches) -> String {
 pub(crate) fn pull_request(app: &App, reference: &Reference, platform: &str) -> Result<Response> {
     let auth = app.config.credentials(reference.auth_key()).header();
     let tag = reference.digest.as_deref().or(reference.tag.as_deref()).unwrap_or_default();
-    let query =
-        Query::new().with("fromImage", &reference.name()).with_some("platform", &platform.to_lowercase()).with_some("tag", tag);
+    let query = Query::new()
+        .with("fromImage", &reference.name())
+        .with_some("platform", &platform.to_lowercase())
+        .with_some("tag", tag);
     Ok(client::image::pull(app.client()?, &query, &auth)?)
 }
 
@@ -78,8 +80,9 @@ pub(super) fn push(app: &App, m: &Matches) -> Result<()> {
     let auth = app.config.credentials(reference.auth_key()).header();
     let response = client::image::push(app.client()?, &reference.name(), &query, &auth)?;
     let mut notes = Vec::new();
-    let outcome =
-        progress::show(response.body, if quiet { Target::Nowhere } else { Target::Stdout }, |aux| notes.extend(note(aux)));
+    let outcome = progress::show(response.body, if quiet { Target::Nowhere } else { Target::Stdout }, |aux| {
+        notes.extend(note(aux))
+    });
     for note in notes {
         console::line(&format!("\nInfo → {note}"))?;
     }

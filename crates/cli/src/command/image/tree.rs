@@ -36,7 +36,10 @@ fn human(size: &Value) -> String {
 /// The whole listing.
 pub(super) fn render(images: &[&Value], expanded: bool) -> String {
     let mut tops: Vec<Top> = images.iter().flat_map(|image| top(image, expanded)).collect();
-    let spacing = expanded && images.iter().any(|i| i["Manifests"].as_array().is_some_and(|m| m.iter().any(|m| text(m, "Kind") == "image")));
+    let spacing = expanded
+        && images
+            .iter()
+            .any(|i| i["Manifests"].as_array().is_some_and(|m| m.iter().any(|m| text(m, "Kind") == "image")));
     tops.sort_by(|a, b| {
         let key = |t: &Top| t.names.first().cloned();
         match (key(a), key(b)) {
@@ -84,7 +87,10 @@ fn top(image: &Value, expanded: bool) -> Vec<Top> {
     if expanded || names.is_empty() {
         return vec![Top { names, details, children }];
     }
-    names.into_iter().map(|name| Top { names: vec![name], details: std::rc::Rc::clone(&details), children: Vec::new() }).collect()
+    names
+        .into_iter()
+        .map(|name| Top { names: vec![name], details: std::rc::Rc::clone(&details), children: Vec::new() })
+        .collect()
 }
 
 /// Widths and colours.
@@ -160,8 +166,12 @@ impl Layout {
             out.push_str(&" ".repeat(width.saturating_sub(plain)));
             out.push_str("\x1b[38;5;14mi\x1b[0m Info →  \x1b[48;5;14m\x1b[38;5;0m U \x1b[0m In Use\n");
         }
-        let titles =
-            ["ID          ".to_owned(), "DISK USAGE".to_owned(), "CONTENT SIZE".to_owned(), format!("{:1$}", "EXTRA", self.extra_width)];
+        let titles = [
+            "ID          ".to_owned(),
+            "DISK USAGE".to_owned(),
+            "CONTENT SIZE".to_owned(),
+            format!("{:1$}", "EXTRA", self.extra_width),
+        ];
         out.push_str(&self.paint("\x1b[1m", &format!("{:1$}", "IMAGE", self.name_width)));
         for title in titles.iter().take(self.columns) {
             out.push_str(&" ".repeat(SPACING));
