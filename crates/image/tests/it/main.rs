@@ -2,5 +2,7 @@
 
 mod load;
 mod names;
+mod pull;
+mod registry;
 mod save;
 mod support;
