@@ -15,13 +15,17 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Compiles a profile.
+    /// Compiles a profile for the native architecture (and those that the profile names).
     ///
     /// # Errors
-    /// The profile cannot be compiled.
+    /// The profile cannot be compiled, or asks for user notification, which has no listener here.
     pub fn compile(profile: &Seccomp) -> Result<Self, StartError> {
+        let failed = |text: String| Failure::plain(Step::Security, text).of_preparation();
         let program = seccomp::compile(profile, seccomp::Arch::native())
-            .map_err(|error| Failure::plain(Step::Security, format!("seccomp: {error}")).of_preparation())?;
+            .map_err(|error| failed(format!("error adding seccomp filter rule: {error}")))?;
+        if program.notify {
+            return Err(failed("seccomp user notification is not supported".to_owned()));
+        }
         Ok(Self { program: program.bytes, flags: program.flags })
     }
 }

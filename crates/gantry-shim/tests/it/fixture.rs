@@ -22,12 +22,12 @@ const LIMIT: Duration = Duration::from_secs(20);
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 /// A launcher with a directory of its own.
-pub struct Fixture {
-    pub dir: TempDir,
-    pub launcher: Launcher,
+pub(crate) struct Fixture {
+    pub(crate) dir: TempDir,
+    pub(crate) launcher: Launcher,
 }
 
-pub fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_gantry-shim"))
 }
 
@@ -49,7 +49,7 @@ fn make_rootfs(at: &Path) {
 }
 
 impl Fixture {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         assert!(rustix::process::geteuid().is_root(), "these tests need root");
         let dir = tempfile::Builder::new().prefix("gantry-shim-it-").tempdir().unwrap();
         make_rootfs(&dir.path().join("lower"));
@@ -58,7 +58,7 @@ impl Fixture {
     }
 
     /// A plan that runs `args`, with Docker's usual mounts.
-    pub fn plan(&self, args: &[&str]) -> ShimPlan {
+    pub(crate) fn plan(&self, args: &[&str]) -> ShimPlan {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let id = format!("{:08x}{number:08x}", std::process::id());
         let home = self.dir.path().join(&id);
@@ -89,7 +89,7 @@ impl Fixture {
         }
     }
 
-    pub fn launch(&mut self, plan: &ShimPlan) -> Container {
+    pub(crate) fn launch(&mut self, plan: &ShimPlan) -> Container {
         let (shim_pid, conn) = self.launcher.launch(plan).unwrap();
         let mut container = Container::new(conn, shim_pid, plan);
         container.hello();
@@ -97,19 +97,19 @@ impl Fixture {
     }
 
     /// Launches and starts.
-    pub fn start(&mut self, plan: &ShimPlan) -> Container {
+    pub(crate) fn start(&mut self, plan: &ShimPlan) -> Container {
         let mut container = self.launch(plan);
         container.start().unwrap();
         container
     }
 
     /// Runs to the end and gives record, output and errors.
-    pub fn run(&mut self, args: &[&str]) -> (ExitRecord, String, String) {
+    pub(crate) fn run(&mut self, args: &[&str]) -> (ExitRecord, String, String) {
         let plan = self.plan(args);
         self.run_plan(&plan)
     }
 
-    pub fn run_plan(&mut self, plan: &ShimPlan) -> (ExitRecord, String, String) {
+    pub(crate) fn run_plan(&mut self, plan: &ShimPlan) -> (ExitRecord, String, String) {
         let mut container = self.launch(plan);
         let stream = container.attach(None, false);
         container.start().unwrap();
@@ -119,7 +119,7 @@ impl Fixture {
         (record, String::from_utf8_lossy(&out).into_owned(), String::from_utf8_lossy(&err).into_owned())
     }
 
-    pub fn start_error(&mut self, plan: &ShimPlan) -> StartError {
+    pub(crate) fn start_error(&mut self, plan: &ShimPlan) -> StartError {
         let mut container = self.launch(plan);
         let error = container.start().unwrap_err();
         container.delete();
@@ -128,7 +128,7 @@ impl Fixture {
     }
 }
 
-pub fn spec(args: &[&str]) -> Spec {
+pub(crate) fn spec(args: &[&str]) -> Spec {
     let caps = [
         "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
         "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
@@ -174,25 +174,25 @@ pub fn spec(args: &[&str]) -> Spec {
     .unwrap()
 }
 
-pub fn process(args: &[&str]) -> Process {
+pub(crate) fn process(args: &[&str]) -> Process {
     spec(args).process.unwrap()
 }
 
 /// One shim, seen over one connection.
-pub struct Container {
-    pub conn: Conn,
-    pub shim_pid: i32,
-    pub id: String,
-    pub run_dir: PathBuf,
-    pub exit_file: PathBuf,
-    pub log: PathBuf,
+pub(crate) struct Container {
+    pub(crate) conn: Conn,
+    pub(crate) shim_pid: i32,
+    pub(crate) id: String,
+    pub(crate) run_dir: PathBuf,
+    pub(crate) exit_file: PathBuf,
+    pub(crate) log: PathBuf,
     cgroup: String,
     tag: u64,
     events: VecDeque<Event>,
 }
 
 impl Container {
-    pub fn new(conn: Conn, shim_pid: i32, plan: &ShimPlan) -> Self {
+    pub(crate) fn new(conn: Conn, shim_pid: i32, plan: &ShimPlan) -> Self {
         Self {
             conn,
             shim_pid,
@@ -207,7 +207,7 @@ impl Container {
     }
 
     /// A second connection, as a daemon makes that was started again.
-    pub fn reconnect(&self, plan: &ShimPlan) -> Self {
+    pub(crate) fn reconnect(&self, plan: &ShimPlan) -> Self {
         Self::new(Conn::connect(&plan.socket()).unwrap(), self.shim_pid, plan)
     }
 
@@ -218,7 +218,7 @@ impl Container {
         self.conn.recv::<FromShim>().unwrap().expect("the shim is gone")
     }
 
-    pub fn call_with_fd(&mut self, request: Request) -> (Reply, Option<std::os::fd::OwnedFd>) {
+    pub(crate) fn call_with_fd(&mut self, request: Request) -> (Reply, Option<std::os::fd::OwnedFd>) {
         self.tag += 1;
         let wanted = self.tag;
         self.conn.send(&ToShim { tag: wanted, request }, &[]).unwrap();
@@ -231,23 +231,23 @@ impl Container {
         }
     }
 
-    pub fn call(&mut self, request: Request) -> Reply {
+    pub(crate) fn call(&mut self, request: Request) -> Reply {
         self.call_with_fd(request).0
     }
 
     #[track_caller]
-    pub fn ok(&mut self, request: Request) {
+    pub(crate) fn ok(&mut self, request: Request) {
         assert_eq!(self.call(request), Reply::Ok);
     }
 
-    pub fn hello(&mut self) -> Hello {
+    pub(crate) fn hello(&mut self) -> Hello {
         match self.call(Request::Hello { version: VERSION }) {
             Reply::Hello(hello) => *hello,
             other => panic!("{other:?}"),
         }
     }
 
-    pub fn start(&mut self) -> Result<i32, StartError> {
+    pub(crate) fn start(&mut self) -> Result<i32, StartError> {
         match self.call(Request::Start) {
             Reply::Started { pid, .. } => Ok(pid),
             Reply::NotStarted(error) => Err(*error),
@@ -255,7 +255,7 @@ impl Container {
         }
     }
 
-    pub fn attach(&mut self, exec: Option<&str>, stdin: bool) -> UnixStream {
+    pub(crate) fn attach(&mut self, exec: Option<&str>, stdin: bool) -> UnixStream {
         let spec = AttachSpec { exec: exec.map(str::to_owned), stdin, stdout: true, stderr: true };
         match self.call_with_fd(Request::Attach(spec)) {
             (Reply::Attached, Some(fd)) => {
@@ -267,7 +267,7 @@ impl Container {
         }
     }
 
-    pub fn event(&mut self) -> Event {
+    pub(crate) fn event(&mut self) -> Event {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return event;
@@ -279,7 +279,7 @@ impl Container {
         }
     }
 
-    pub fn wait(&mut self) -> ExitRecord {
+    pub(crate) fn wait(&mut self) -> ExitRecord {
         loop {
             if let Event::Exit(record) = self.event() {
                 return record;
@@ -287,7 +287,7 @@ impl Container {
         }
     }
 
-    pub fn wait_exec(&mut self, id: &str) -> i32 {
+    pub(crate) fn wait_exec(&mut self, id: &str) -> i32 {
         loop {
             match self.event() {
                 Event::ExecExit(exit) if exit.id == id => return exit.status,
@@ -296,12 +296,12 @@ impl Container {
         }
     }
 
-    pub fn delete(&mut self) {
+    pub(crate) fn delete(&mut self) {
         self.ok(Request::Delete);
     }
 
     /// Prepares, attaches and starts a session.
-    pub fn exec(&mut self, id: &str, process: Process, open_stdin: bool) -> Result<UnixStream, StartError> {
+    pub(crate) fn exec(&mut self, id: &str, process: Process, open_stdin: bool) -> Result<UnixStream, StartError> {
         self.ok(Request::Exec(Box::new(ExecSpec { id: id.to_owned(), process, open_stdin })));
         let stream = self.attach(Some(id), open_stdin);
         match self.call(Request::ExecStart { id: id.to_owned() }) {
@@ -312,14 +312,14 @@ impl Container {
     }
 
     /// Runs a session to its end.
-    pub fn exec_run(&mut self, id: &str, args: &[&str]) -> (i32, String, String) {
+    pub(crate) fn exec_run(&mut self, id: &str, args: &[&str]) -> (i32, String, String) {
         let stream = self.exec(id, process(args), false).unwrap();
         let (out, err) = demux(&read_all(stream));
         let status = self.wait_exec(id);
         (status, String::from_utf8_lossy(&out).into_owned(), String::from_utf8_lossy(&err).into_owned())
     }
 
-    pub fn cgroup_exists(&self) -> bool {
+    pub(crate) fn cgroup_exists(&self) -> bool {
         ["cpu", "memory", "pids", "unified", ""]
             .iter()
             .any(|h| Path::new("/sys/fs/cgroup").join(h).join(self.cgroup.trim_start_matches('/')).exists())
@@ -327,7 +327,7 @@ impl Container {
 
     /// Shim, socket directory and cgroup are gone.
     #[track_caller]
-    pub fn assert_gone(&self) {
+    pub(crate) fn assert_gone(&self) {
         until("the shim is gone", || !alive(self.shim_pid));
         assert!(!self.run_dir.exists(), "{} is left", self.run_dir.display());
         assert!(!self.cgroup_exists(), "the cgroup is left");
@@ -335,12 +335,12 @@ impl Container {
 }
 
 /// Whether a process exists (zombies do not count).
-pub fn alive(pid: i32) -> bool {
+pub(crate) fn alive(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| !s.contains(") Z "))
 }
 
 #[track_caller]
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < LIMIT, "never: {what}");
@@ -348,14 +348,14 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-pub fn read_all(mut stream: UnixStream) -> Vec<u8> {
+pub(crate) fn read_all(mut stream: UnixStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     bytes
 }
 
 /// Reads until `text` was seen.
-pub fn read_until(stream: &mut UnixStream, text: &str) -> String {
+pub(crate) fn read_until(stream: &mut UnixStream, text: &str) -> String {
     let mut all = Vec::new();
     let mut buffer = [0; 4096];
     while !String::from_utf8_lossy(&all).contains(text) {
@@ -366,12 +366,12 @@ pub fn read_until(stream: &mut UnixStream, text: &str) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-pub fn send(stream: &mut UnixStream, text: &str) {
+pub(crate) fn send(stream: &mut UnixStream, text: &str) {
     stream.write_all(text.as_bytes()).unwrap();
 }
 
 /// Standard output and error out of Docker's stream format.
-pub fn demux(mut bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn demux(mut bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mut streams = [Vec::new(), Vec::new()];
     while !bytes.is_empty() {
         let (header, rest) = bytes.split_at(8);
