@@ -14,7 +14,9 @@ fn main() -> ExitCode {
             let rest: Vec<String> = rest.iter().map(|a| a.to_string_lossy().into_owned()).collect();
             shim::launcher::run(&rest)
         }
-        Some("--version") => say(&format!("gantry-shim {} (protocol {})", env!("CARGO_PKG_VERSION"), shim::PROTOCOL), 0),
+        Some("--version") => {
+            say(&format!("gantry-shim {} (protocol {})", env!("CARGO_PKG_VERSION"), shim::PROTOCOL), 0)
+        }
         _ => say("usage: gantry-shim --launch | --init [--] PROGRAM [ARG...] | --version", 1),
     };
     ExitCode::from(u8::try_from(status).unwrap_or(1))

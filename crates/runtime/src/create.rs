@@ -6,7 +6,7 @@ use std::path::Path;
 
 use oci::runtime::{IdMapping, Process, Spec};
 use rustix::process::Pid;
-use shim_proto::{Conn, Rootfs, StartError, Step};
+use shim_proto::{Conn, ConnError, Rootfs, StartError, Step};
 use sys::process::{Cloned, flags};
 
 use crate::channel::ToChild;
@@ -14,7 +14,7 @@ use crate::child::init::{InitPlan, Tty};
 use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
 use crate::limits::set_limit;
-use crate::namespaces::{Namespaces, with_pid_namespace};
+use crate::namespaces::{BirthNamespace, Namespaces};
 use crate::starting::{Starting, Whose};
 use crate::stdio::Stdio;
 use crate::{child, hooks, source};
@@ -95,13 +95,17 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
     let into = cgroup_step(create.cgroup.open_for_clone_into())?;
     let process = process(create.spec)?;
     let clone_flags = prepared.namespaces.clone_flags;
-    let cloned = with_pid_namespace(prepared.namespaces.pid.as_ref(), || {
-        sys::process::clone3(clone_flags, into.as_ref().map(|fd| fd.as_fd())).context(Step::Namespace, "clone3")
-    })?;
+    let birth = BirthNamespace::enter(prepared.namespaces.pid.as_ref())?;
+    let cloned = sys::process::clone3(clone_flags, into.as_ref().map(|fd| fd.as_fd()));
     let (pid, pidfd) = match cloned {
-        Cloned::Parent { pid, pidfd } => (pid, pidfd),
-        Cloned::Child => {
-            drop(ours);
+        Err(errno) => {
+            birth.restore()?;
+            return Err(Failure::new(Step::Namespace, "clone3", errno));
+        }
+        Ok(Cloned::Parent { pid, pidfd }) => (pid, pidfd),
+        // Nothing of the child's comes back from here.
+        Ok(Cloned::Child) => {
+            drop((ours, birth));
             let Prepared { namespaces, rootfs, mounts, init } = prepared;
             let tty = match &stdio {
                 Stdio::Terminal { size } => Some(Tty { size: *size }),
@@ -134,6 +138,7 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
         ready: false,
         hooks: hooks::runner(create.spec, create.id),
     };
+    birth.restore()?;
     if clone_flags & flags::NEWUSER != 0 {
         let linux = create.spec.linux.as_ref();
         write_id_map(pid, "uid_map", linux.map(|l| l.uid_mappings.as_slice()).unwrap_or_default())?;
@@ -143,13 +148,25 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
     Ok(starting)
 }
 
-/// Puts a child into its cgroups and limits and lets it go on.
+/// Puts a child into its cgroups and limits and lets it go on. A child that is dead by then says itself why.
 pub(crate) fn release(
     starting: &Starting,
     cgroup: &cgroup::Manager,
     process: &Process,
     born_inside: bool,
 ) -> Result<()> {
+    let gone = |failure: &Failure| {
+        let errno = rustix::io::Errno::from_raw_os_error(failure.errno);
+        matches!(errno, rustix::io::Errno::SRCH | rustix::io::Errno::PIPE)
+    };
+    match place(starting, cgroup, process, born_inside) {
+        Err(failure) if !gone(&failure) => return Err(failure),
+        _ => {}
+    }
+    starting.conn.set_nonblocking(true).context(Step::Prepare, "fcntl")
+}
+
+fn place(starting: &Starting, cgroup: &cgroup::Manager, process: &Process, born_inside: bool) -> Result<()> {
     let pid = starting.process.as_ref().and_then(|(pid, _)| Pid::from_raw(*pid));
     let pid = pid.ok_or_else(|| Failure::plain(Step::Lost, "no process"))?;
     cgroup_step(if born_inside { cgroup.add_pid_v1(pid) } else { cgroup.add_pid(pid) })?;
@@ -158,9 +175,12 @@ pub(crate) fn release(
     }
     // The shim's own score is not for containers.
     let score = process.oom_score_adj.unwrap_or(0).to_string();
-    write_proc(pid.as_raw_nonzero().get(), "oom_score_adj", &score).context(Step::Limit, "failed to set oom_score_adj")?;
-    starting.conn.send(&ToChild::Go, &[]).map_err(|e| Failure::plain(Step::Lost, e.to_string()))?;
-    starting.conn.set_nonblocking(true).context(Step::Prepare, "fcntl")
+    write_proc(pid.as_raw_nonzero().get(), "oom_score_adj", &score)
+        .context(Step::Limit, "failed to set oom_score_adj")?;
+    match starting.conn.send(&ToChild::Go, &[]) {
+        Ok(()) | Err(ConnError::Closed) => Ok(()),
+        Err(error) => Err(Failure::plain(Step::Lost, error.to_string())),
+    }
 }
 
 fn write_proc(pid: i32, file: &str, content: &str) -> std::io::Result<()> {

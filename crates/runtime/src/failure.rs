@@ -34,8 +34,7 @@ impl Failure {
 
     /// The failure of a container's first process.
     pub(crate) fn of_container(self) -> StartError {
-        const FRAME: &str =
-            "OCI runtime create failed: runc create failed: unable to start container process: error during container init: ";
+        const FRAME: &str = "OCI runtime create failed: runc create failed: unable to start container process: error during container init: ";
         self.framed(FRAME)
     }
 

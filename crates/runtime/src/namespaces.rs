@@ -84,16 +84,29 @@ impl Namespaces {
     }
 }
 
-/// Runs `body` with children of this process born in another PID namespace.
-pub(crate) fn with_pid_namespace<T>(pid: Option<&OwnedFd>, body: impl FnOnce() -> Result<T>) -> Result<T> {
-    let Some(pid) = pid else { return body() };
-    let own = rustix::fs::open("/proc/self/ns/pid", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .context(Step::Namespace, "open /proc/self/ns/pid")?;
-    let kind = Some(LinkNameSpaceType::ProcessID);
-    move_into_link_name_space(pid.as_fd(), kind).context(Step::Namespace, "failed to setns into pid namespace")?;
-    let result = body();
-    move_into_link_name_space(own.as_fd(), kind).context(Step::Namespace, "failed to setns back into pid namespace")?;
-    result
+/// The PID namespace that children of this process are born in, changed until [`Self::restore`].
+#[derive(Debug)]
+pub(crate) struct BirthNamespace {
+    own: Option<OwnedFd>,
+}
+
+impl BirthNamespace {
+    /// Lets children be born in `pid`, if given.
+    pub(crate) fn enter(pid: Option<&OwnedFd>) -> Result<Self> {
+        let Some(pid) = pid else { return Ok(Self { own: None }) };
+        let own = rustix::fs::open("/proc/self/ns/pid", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .context(Step::Namespace, "open /proc/self/ns/pid")?;
+        move_into_link_name_space(pid.as_fd(), Some(LinkNameSpaceType::ProcessID))
+            .context(Step::Namespace, "failed to setns into pid namespace")?;
+        Ok(Self { own: Some(own) })
+    }
+
+    /// Lets children be born in this process' own again. Not for the child.
+    pub(crate) fn restore(self) -> Result<()> {
+        let Some(own) = self.own else { return Ok(()) };
+        move_into_link_name_space(own.as_fd(), Some(LinkNameSpaceType::ProcessID))
+            .context(Step::Namespace, "failed to setns back into pid namespace")
+    }
 }
 
 fn link_type(kind: NamespaceType) -> LinkNameSpaceType {

@@ -34,7 +34,13 @@ pub(crate) struct Client {
 
 impl Client {
     /// Takes our end and waits for news of it.
-    pub(crate) fn new(fd: OwnedFd, stdin: bool, wants: [bool; 2], poller: &Poller, token: Token) -> Result<Self, Errno> {
+    pub(crate) fn new(
+        fd: OwnedFd,
+        stdin: bool,
+        wants: [bool; 2],
+        poller: &Poller,
+        token: Token,
+    ) -> Result<Self, Errno> {
         poller.add(fd.as_fd(), token, Interest::NONE)?;
         Ok(Self { fd, stdin, wants, pending: Vec::new(), interest: Interest::NONE, parked: false, finishing: false })
     }

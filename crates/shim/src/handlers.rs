@@ -6,7 +6,8 @@ use oci::runtime::{NamespaceType, Resources, Spec};
 use runtime::{Create, Exec, Filter, Starting, Stdio, namespaces_to_join};
 use rustix::io::Errno;
 use shim_proto::{
-    AttachSpec, ExecSpec, ExecState, Fault, Hello, Reply, Request, Size, StartError, State, Status, Step, ToShim, VERSION,
+    AttachSpec, ExecSpec, ExecState, Fault, Hello, Reply, Request, Size, StartError, State, Status, Step, ToShim,
+    VERSION,
 };
 
 use crate::clock;

@@ -11,7 +11,8 @@ use crate::fixture::{Fixture, alive, binary, process, until};
 #[test]
 fn signals_reach_the_process() {
     let mut fixture = Fixture::new();
-    let plan = fixture.plan(&["sh", "-c", "trap 'exit 3' TERM; trap 'echo usr1' USR1; echo up; while :; do sleep 0.05; done"]);
+    let plan =
+        fixture.plan(&["sh", "-c", "trap 'exit 3' TERM; trap 'echo usr1' USR1; echo up; while :; do sleep 0.05; done"]);
     let mut container = fixture.launch(&plan);
     let mut stream = container.attach(None, false);
     container.start().unwrap();
@@ -54,8 +55,8 @@ fn processes_and_limits() {
     let mut fixture = Fixture::new();
     let plan = fixture.plan(&["sh", "-c", "sleep 100 & sleep 100"]);
     let mut container = fixture.start(&plan);
-    until("both are there", || matches!(container.call(Request::Pids), Reply::Pids { pids } if pids.len() == 3));
-    let resources = Resources { pids: Some(Pids { limit: 17 }), ..Resources::default() };
+    until("both are there", || matches!(container.call(Request::Pids), Reply::Pids { pids } if pids.len() == 2));
+    let resources = Resources { pids: Some(Pids { limit: Some(17) }), ..Resources::default() };
     container.ok(Request::Update { resources: Box::new(resources) });
     let limit = format!("/sys/fs/cgroup/pids/gantry-shim-it/{}/pids.max", container.id);
     if let Ok(text) = std::fs::read_to_string(limit) {
@@ -161,8 +162,11 @@ fn a_killed_shim_takes_its_container_along() {
         open_stdin: false,
     })));
     let Reply::Started { pid: exec, .. } = container.call(Request::ExecStart { id: "e".into() }) else { panic!() };
-    rustix::process::kill_process(rustix::process::Pid::from_raw(container.shim_pid).unwrap(), rustix::process::Signal::KILL)
-        .unwrap();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(container.shim_pid).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
     until("everything is dead", || !alive(container.shim_pid) && !alive(pid) && !alive(exec));
     assert!(container.conn.recv::<shim_proto::FromShim>().unwrap().is_none());
     let cgroup = Manager::new(&plan.cgroup.path, &Hierarchies::detect().unwrap()).unwrap();
@@ -177,7 +181,8 @@ fn a_killed_launcher_harms_nobody() {
     let plan = fixture.plan(&["sleep", "100"]);
     let mut container = fixture.start(&plan);
     let launcher = i32::try_from(fixture.launcher.pid()).unwrap();
-    rustix::process::kill_process(rustix::process::Pid::from_raw(launcher).unwrap(), rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(launcher).unwrap(), rustix::process::Signal::KILL)
+        .unwrap();
     let other = fixture.plan(&["true"]);
     until("it is noticed", || fixture.launcher.launch(&other).is_err());
     fixture.launcher = shim_proto::Launcher::spawn(binary()).unwrap();
@@ -199,7 +204,9 @@ fn a_shim_keeps_nothing_of_the_daemon() {
     assert!(link("exe").starts_with("/memfd:gantry-shim"), "{}", link("exe"));
     for entry in std::fs::read_dir(format!("/proc/{shim}/fd")).unwrap() {
         let target = link(&format!("fd/{}", entry.unwrap().file_name().to_string_lossy()));
-        let known = ["/dev/null", "anon_inode:", "socket:", "pipe:", "pidfd:", "/sys/fs/cgroup"].iter().any(|k| target.starts_with(k));
+        let known = ["/dev/null", "anon_inode:", "socket:", "pipe:", "pidfd:", "/sys/fs/cgroup"]
+            .iter()
+            .any(|k| target.starts_with(k));
         assert!(known || target == container.log.to_string_lossy(), "{target}");
     }
     let stat = std::fs::read_to_string(format!("/proc/{shim}/stat")).unwrap();

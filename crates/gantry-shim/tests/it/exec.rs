@@ -12,13 +12,22 @@ fn output_status_and_environment() {
     let mut fixture = Fixture::new();
     let plan = fixture.plan(&["sleep", "100"]);
     let mut container = fixture.start(&plan);
-    assert_eq!(container.exec_run("a", &["sh", "-c", "echo out; echo err >&2; exit 7"]), (7, "out\n".into(), "err\n".into()));
+    assert_eq!(
+        container.exec_run("a", &["sh", "-c", "echo out; echo err >&2; exit 7"]),
+        (7, "out\n".into(), "err\n".into())
+    );
     assert_eq!(container.exec_run("b", &["hostname"]).1, "box\n");
-    let (_, out, _) = container.exec_run("c", &["sh", "-c", "ps | grep -c sleep; pwd; echo $HOME; cat /proc/self/cgroup"]);
+    let (_, out, _) =
+        container.exec_run("c", &["sh", "-c", "ps | grep -c sleep; pwd; echo $HOME; cat /proc/self/cgroup"]);
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(&lines[1..3], ["/", "/root"], "{out}");
     assert!(out.contains(&container.id), "not in the container's cgroup: {out}");
-    let first = container.exec_run("d", &["sh", "-c", "readlink /proc/self/ns/pid /proc/1/ns/pid /proc/self/ns/net /proc/1/ns/net /proc/self/ns/mnt /proc/1/ns/mnt"]).1;
+    let first = container
+        .exec_run(
+            "d",
+            &["sh", "-c", "for n in pid net mnt; do readlink /proc/self/ns/$n; readlink /proc/1/ns/$n; done"],
+        )
+        .1;
     let spaces: Vec<&str> = first.lines().collect();
     assert_eq!((spaces[0], spaces[2], spaces[4]), (spaces[1], spaces[3], spaces[5]));
     assert_eq!(container.exec_run("kill", &["sh", "-c", "kill -9 $$"]).0, 137);
@@ -85,8 +94,14 @@ fn what_cannot_be_started() {
     let mut elsewhere = process(&["true"]);
     elsewhere.cwd = "/nosuch".into();
     let error = container.exec("cwd", elsewhere, false).unwrap_err();
-    assert_eq!(error.message, format!("{FRAME}chdir to cwd (\"/nosuch\") set in config.json failed: no such file or directory"));
-    assert_eq!(container.exec_run("g", &["/bin/garbage"]), (255, String::new(), "exec /bin/garbage: exec format error\n".into()));
+    assert_eq!(
+        error.message,
+        format!("{FRAME}chdir to cwd (\"/nosuch\") set in config.json failed: no such file or directory")
+    );
+    assert_eq!(
+        container.exec_run("g", &["/bin/garbage"]),
+        (255, String::new(), "exec /bin/garbage: exec format error\n".into())
+    );
     container.ok(Request::Signal { exec: None, signal: 9, all: false });
     container.wait();
     container.delete();
@@ -102,7 +117,10 @@ fn sessions_by_name() {
     container.ok(Request::Exec(spec()));
     assert_eq!(container.call(Request::Exec(spec())), Reply::Error(Fault::ExecExists { id: "x".into() }));
     container.ok(Request::ExecDelete { id: "x".into() });
-    assert_eq!(container.call(Request::ExecStart { id: "x".into() }), Reply::Error(Fault::NoSuchExec { id: "x".into() }));
+    assert_eq!(
+        container.call(Request::ExecStart { id: "x".into() }),
+        Reply::Error(Fault::NoSuchExec { id: "x".into() })
+    );
     container.ok(Request::Exec(spec()));
     let Reply::Started { pid, .. } = container.call(Request::ExecStart { id: "x".into() }) else { panic!() };
     assert!(alive(pid));
@@ -127,9 +145,8 @@ fn many_at_once() {
     let mut fixture = Fixture::new();
     let plan = fixture.plan(&["sleep", "100"]);
     let mut container = fixture.start(&plan);
-    let streams: Vec<_> = (0..30)
-        .map(|n| container.exec(&format!("m{n}"), process(&["echo", &n.to_string()]), false).unwrap())
-        .collect();
+    let streams: Vec<_> =
+        (0..30).map(|n| container.exec(&format!("m{n}"), process(&["echo", &n.to_string()]), false).unwrap()).collect();
     for (n, stream) in streams.into_iter().enumerate() {
         assert_eq!(demux(&read_all(stream)).0, format!("{n}\n").as_bytes());
     }

@@ -37,8 +37,9 @@ fn make_rootfs(at: &Path) {
     }
     fs::copy("/bin/busybox", at.join("bin/busybox")).unwrap();
     for applet in [
-        "sh", "true", "false", "cat", "echo", "sleep", "id", "ls", "stty", "tty", "ps", "kill", "head", "dd", "pwd", "env",
-        "hostname", "mount", "grep", "stat", "readlink", "yes", "wc", "touch", "mkdir", "mknod", "tr", "chmod", "umask", "trap",
+        "sh", "true", "false", "cat", "echo", "sleep", "id", "ls", "stty", "tty", "ps", "kill", "head", "dd", "pwd",
+        "env", "hostname", "mount", "grep", "stat", "readlink", "yes", "wc", "touch", "mkdir", "mknod", "tr", "chmod",
+        "umask", "trap",
     ] {
         symlink("busybox", at.join("bin").join(applet)).unwrap();
     }
@@ -77,12 +78,7 @@ impl Fixture {
             },
             netns: None,
             stdio: StdioPlan::default(),
-            log: LogPlan::JsonFile(LogFile {
-                path: home.join("log"),
-                max_size: None,
-                max_file: 1,
-                attrs: None,
-            }),
+            log: LogPlan::JsonFile(LogFile { path: home.join("log"), max_size: None, max_file: 1, attrs: None }),
             cgroup: CgroupPlan { path: format!("/gantry-shim-it/{id}") },
             init: None,
             id,
@@ -130,8 +126,20 @@ impl Fixture {
 
 pub(crate) fn spec(args: &[&str]) -> Spec {
     let caps = [
-        "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
-        "CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
+        "CAP_CHOWN",
+        "CAP_DAC_OVERRIDE",
+        "CAP_FSETID",
+        "CAP_FOWNER",
+        "CAP_MKNOD",
+        "CAP_NET_RAW",
+        "CAP_SETGID",
+        "CAP_SETUID",
+        "CAP_SETFCAP",
+        "CAP_SETPCAP",
+        "CAP_NET_BIND_SERVICE",
+        "CAP_SYS_CHROOT",
+        "CAP_KILL",
+        "CAP_AUDIT_WRITE",
     ];
     serde_json::from_value(json!({
         "ociVersion": "1.2.0",

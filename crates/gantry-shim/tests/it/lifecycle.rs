@@ -40,8 +40,7 @@ fn output_before_start_is_not_lost_and_is_logged() {
 #[test]
 fn programs_that_cannot_run() {
     let mut fixture = Fixture::new();
-    const FRAME: &str =
-        "OCI runtime create failed: runc create failed: unable to start container process: error during container init: ";
+    const FRAME: &str = "OCI runtime create failed: runc create failed: unable to start container process: error during container init: ";
     for (program, code, text) in [
         ("nosuch", 127, "exec: \"nosuch\": executable file not found in $PATH"),
         ("/nosuch", 127, "exec: \"/nosuch\": stat /nosuch: no such file or directory"),

@@ -159,7 +159,8 @@ fn binds_read_only_and_recursive() {
 #[test]
 fn read_only_root_and_tmpfs() {
     let mut fixture = Fixture::new();
-    let mut plan = fixture.plan(&["sh", "-c", "touch /x; touch /t/x && stat -c %a /t; mount | grep ' /t '; touch /r/x"]);
+    let mut plan =
+        fixture.plan(&["sh", "-c", "touch /x; touch /t/x && stat -c %a /t; mount | grep ' /t '; touch /r/x"]);
     if let Some(root) = &mut plan.spec.root {
         root.readonly = true;
     }
@@ -189,7 +190,11 @@ fn masked_and_read_only_paths() {
     let lines: Vec<&str> = out.lines().collect();
     assert!(lines.iter().filter(|l| **l == "0").count() >= 5, "{out}");
     assert_eq!(lines.iter().filter(|l| **l == "refused").count(), 2, "{out}");
-    assert_eq!(fs::metadata("/dev/null").unwrap().permissions().mode() & 0o777, 0o666, "the host's null device is touched");
+    assert_eq!(
+        fs::metadata("/dev/null").unwrap().permissions().mode() & 0o777,
+        0o666,
+        "the host's null device is touched"
+    );
 }
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -197,8 +202,13 @@ use std::os::unix::fs::PermissionsExt as _;
 #[test]
 fn devices_and_links() {
     let mut fixture = Fixture::new();
-    let (_, out, err) = fixture.run(&["sh", "-c", "ls -l /dev; echo x > /dev/null; head -c 4 /dev/zero | wc -c; echo via > /dev/stdout; echo via2 > /dev/stderr"]);
-    for wanted in ["1,   3", "1,   5", "5,   0", "fd -> /proc/self/fd", "stdin -> /proc/self/fd/0", "ptmx -> pts/ptmx"] {
+    let (_, out, err) = fixture.run(&[
+        "sh",
+        "-c",
+        "ls -l /dev; echo x > /dev/null; head -c 4 /dev/zero | wc -c; echo via > /dev/stdout; echo via2 > /dev/stderr",
+    ]);
+    for wanted in ["1,   3", "1,   5", "5,   0", "fd -> /proc/self/fd", "stdin -> /proc/self/fd/0", "ptmx -> pts/ptmx"]
+    {
         assert!(out.contains(wanted), "{wanted}: {out}");
     }
     assert!(out.ends_with("4\nvia\n") && err == "via2\n", "{out}{err}");
@@ -209,7 +219,16 @@ fn users_groups_and_capabilities() {
     let mut fixture = Fixture::new();
     let show = "id; grep -E 'Cap|NoNewPrivs|Groups' /proc/self/status; umask; echo $HOME; echo again > /dev/stdout";
     let (_, out, _) = fixture.run(&["sh", "-c", show]);
-    for wanted in ["CapInh:\t0000000000000000", "CapPrm:\t00000000a80425fb", "CapEff:\t00000000a80425fb", "CapBnd:\t00000000a80425fb", "CapAmb:\t0000000000000000", "NoNewPrivs:\t0", "0022", "/root"] {
+    for wanted in [
+        "CapInh:\t0000000000000000",
+        "CapPrm:\t00000000a80425fb",
+        "CapEff:\t00000000a80425fb",
+        "CapBnd:\t00000000a80425fb",
+        "CapAmb:\t0000000000000000",
+        "NoNewPrivs:\t0",
+        "0022",
+        "/root",
+    ] {
         assert!(out.contains(wanted), "{wanted}: {out}");
     }
     let mut plan = fixture.plan(&["sh", "-c", show]);
@@ -220,7 +239,17 @@ fn users_groups_and_capabilities() {
         process.no_new_privileges = true;
     }
     let (_, out, err) = fixture.run_plan(&plan);
-    for wanted in ["uid=1000", "gid=1001", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t00000000a80425fb", "NoNewPrivs:\t1", "Groups:\t5 6 \n", "/home/user", "again"] {
+    for wanted in [
+        "uid=1000",
+        "gid=1001",
+        "CapPrm:\t0000000000000000",
+        "CapEff:\t0000000000000000",
+        "CapBnd:\t00000000a80425fb",
+        "NoNewPrivs:\t1",
+        "Groups:\t5 6 \n",
+        "/home/user",
+        "again",
+    ] {
         assert!(out.contains(wanted), "{wanted}: {out}{err}");
     }
     let mut plan = fixture.plan(&["sh", "-c", show]);
@@ -261,7 +290,7 @@ fn namespaces_are_joined() {
     let plan = fixture.plan(&["sleep", "100"]);
     let mut first = fixture.launch(&plan);
     let pid = first.start().unwrap();
-    let mut plan = fixture.plan(&["sh", "-c", "readlink /proc/self/ns/net /proc/self/ns/ipc /proc/self/ns/pid; ps"]);
+    let mut plan = fixture.plan(&["sh", "-c", "for n in net ipc pid; do readlink /proc/self/ns/$n; done; ps"]);
     if let Some(linux) = &mut plan.spec.linux {
         linux.namespaces = [
             (NamespaceType::Mount, String::new()),
@@ -290,7 +319,11 @@ fn namespaces_are_joined() {
 #[test]
 fn tiny_init() {
     let mut fixture = Fixture::new();
-    let mut plan = fixture.plan(&["sh", "-c", "ps; (sleep 0.1 &); sleep 0.3; ps; trap 'exit 4' TERM; echo up; while :; do sleep 0.05; done"]);
+    let mut plan = fixture.plan(&[
+        "sh",
+        "-c",
+        "ps; (sleep 0.1 &); sleep 0.3; ps; trap 'exit 4' TERM; echo up; while :; do sleep 0.05; done",
+    ]);
     plan.init = Some(crate::fixture::binary().to_owned());
     let mut container = fixture.launch(&plan);
     let mut stream = container.attach(None, false);
@@ -307,7 +340,11 @@ fn tiny_init() {
 fn seccomp_is_loaded() {
     let mut fixture = Fixture::new();
     for no_new_privileges in [false, true] {
-        let mut plan = fixture.plan(&["sh", "-c", "grep Seccomp: /proc/self/status; mkdir /tmp/x || echo refused; grep CapEff /proc/self/status"]);
+        let mut plan = fixture.plan(&[
+            "sh",
+            "-c",
+            "grep Seccomp: /proc/self/status; mkdir /tmp/x || echo refused; grep CapEff /proc/self/status",
+        ]);
         let profile = serde_json::json!({
             "defaultAction": "SCMP_ACT_ALLOW",
             "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],

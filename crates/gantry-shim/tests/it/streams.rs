@@ -11,7 +11,11 @@ use crate::fixture::{Fixture, demux, read_all, read_until, send, until};
 #[test]
 fn terminal_with_size_and_console() {
     let mut fixture = Fixture::new();
-    let mut plan = fixture.plan(&["sh", "-c", "tty; stty size; ls -l /dev/console /dev/ptmx; echo done; read x; stty size; echo got $x"]);
+    let mut plan = fixture.plan(&[
+        "sh",
+        "-c",
+        "tty; stty size; ls -l /dev/console /dev/ptmx; echo done; read x; stty size; echo got $x",
+    ]);
     plan.stdio.tty = true;
     plan.stdio.open_stdin = true;
     plan.stdio.console_size = Some(Size { rows: 33, cols: 77 });
@@ -175,7 +179,11 @@ fn output_is_all_there_before_delete_is_done() {
 #[test]
 fn the_log_rotates() {
     let mut fixture = Fixture::new();
-    let mut plan = fixture.plan(&["sh", "-c", "i=0; while [ $i -lt 300 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done"]);
+    let mut plan = fixture.plan(&[
+        "sh",
+        "-c",
+        "i=0; while [ $i -lt 300 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done",
+    ]);
     let LogPlan::JsonFile(file) = &mut plan.log else { panic!() };
     file.max_size = Some(8000);
     file.max_file = 3;

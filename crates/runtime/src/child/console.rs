@@ -23,7 +23,8 @@ const DEVPTS_MAGIC: i64 = 0x1cd1;
 pub(crate) fn open(tree: &Tree, devpts: Option<BorrowedFd<'_>>, size: Option<Size>, conn: &Conn) -> Result<OwnedFd> {
     let devpts = devpts.ok_or_else(|| Failure::plain(Step::Console, "container has no devpts for its terminal"))?;
     let ptmx = OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let master = rustix::fs::openat(devpts, "ptmx", ptmx, Mode::empty()).context(Step::Console, "open /dev/pts/ptmx")?;
+    let master =
+        rustix::fs::openat(devpts, "ptmx", ptmx, Mode::empty()).context(Step::Console, "open /dev/pts/ptmx")?;
     let peer = peer(&master, size)?;
     let failed = |errno| Failure::new(Step::Console, "mount of the terminal on /dev/console", errno);
     // A descriptor of the terminal on the mount that is in place: only such mounts can be copied.

@@ -1,6 +1,7 @@
 //! The way of a container's first process from clone to exec.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use oci::runtime::{Process, Spec, Status};
@@ -53,10 +54,13 @@ pub(crate) struct InitPlan<'a> {
 
 /// Goes all the way. Never returns.
 pub(crate) fn run(plan: InitPlan<'_>, stdio: Stdio, conn: &Conn) -> ! {
-    let failure = match prepare(plan, stdio, conn) {
+    let way = || match prepare(plan, stdio, conn) {
         Ok(finish) => finish.exec(conn),
         Err(failure) => failure,
     };
+    // Nothing may unwind into the shim's frames: this is another process.
+    let failure = catch_unwind(AssertUnwindSafe(way))
+        .unwrap_or_else(|_| Failure::plain(Step::Lost, "panic in the starting process"));
     let _ = conn.send(&FromChild::from(failure), &[]);
     sys::process::exit_now(1)
 }
@@ -172,7 +176,8 @@ fn place_rootfs(plan: &InitPlan<'_>) -> Result<Tree> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .context(Step::Rootfs, "mount / as private")?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    move_mount(plan.rootfs.as_fd(), "", CWD, plan.mount_point, flags).context(Step::Rootfs, "move_mount of the rootfs")?;
+    move_mount(plan.rootfs.as_fd(), "", CWD, plan.mount_point, flags)
+        .context(Step::Rootfs, "move_mount of the rootfs")?;
     Ok(Tree::new(plan.rootfs.try_clone().context(Step::Rootfs, "dup")?))
 }
 

@@ -5,6 +5,7 @@
 //! directory lie in the container already. Its parent is the shim.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use oci::runtime::Process;
 use rustix::fs::{CWD, Mode, OFlags};
@@ -17,7 +18,7 @@ use crate::channel::FromChild;
 use crate::child::init::{Tty, detach, join_keyring, wait_for_go};
 use crate::child::mounts::private_proc;
 use crate::child::{console, finish, identity};
-use crate::failure::{Context as _, Result};
+use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
 use crate::stdio::Stdio;
 use crate::tree::Tree;
@@ -37,10 +38,13 @@ pub(crate) struct JoinPlan<'a> {
 
 /// Goes all the way. Never returns.
 pub(crate) fn run(plan: &JoinPlan<'_>, stdio: Stdio, conn: &Conn) -> ! {
-    let failure = match join(plan, stdio, conn) {
+    let way = || match join(plan, stdio, conn) {
         Ok(finish) => finish.exec(conn),
         Err(failure) => failure,
     };
+    // Nothing may unwind into the shim's frames: this is another process.
+    let failure = catch_unwind(AssertUnwindSafe(way))
+        .unwrap_or_else(|_| Failure::plain(Step::Lost, "panic in the starting process"));
     let _ = conn.send(&FromChild::from(failure), &[]);
     sys::process::exit_now(1)
 }

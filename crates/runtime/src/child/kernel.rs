@@ -80,8 +80,13 @@ fn attributes(scheduler: &Scheduler) -> Result<SchedAttr> {
     const POLICIES: [&str; 7] =
         ["SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_ISO", "SCHED_IDLE", "SCHED_DEADLINE"];
     const FLAGS: [&str; 7] = [
-        "SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM", "SCHED_FLAG_DL_OVERRUN", "SCHED_FLAG_KEEP_POLICY",
-        "SCHED_FLAG_KEEP_PARAMS", "SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_UTIL_CLAMP_MAX",
+        "SCHED_FLAG_RESET_ON_FORK",
+        "SCHED_FLAG_RECLAIM",
+        "SCHED_FLAG_DL_OVERRUN",
+        "SCHED_FLAG_KEEP_POLICY",
+        "SCHED_FLAG_KEEP_PARAMS",
+        "SCHED_FLAG_UTIL_CLAMP_MIN",
+        "SCHED_FLAG_UTIL_CLAMP_MAX",
     ];
     let invalid = |what: &str| Failure::plain(Step::Plan, format!("invalid scheduler: {what}"));
     let policy = POLICIES.iter().position(|p| *p == scheduler.policy).ok_or_else(|| invalid(&scheduler.policy))?;
@@ -103,7 +108,12 @@ fn attributes(scheduler: &Scheduler) -> Result<SchedAttr> {
 
 fn memory_mode(mode: &str, flags: &[String]) -> Result<i32> {
     const MODES: [&str; 7] = [
-        "MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY",
+        "MPOL_DEFAULT",
+        "MPOL_PREFERRED",
+        "MPOL_BIND",
+        "MPOL_INTERLEAVE",
+        "MPOL_LOCAL",
+        "MPOL_PREFERRED_MANY",
         "MPOL_WEIGHTED_INTERLEAVE",
     ];
     let invalid = |what: &str| Failure::plain(Step::Plan, format!("invalid memory policy: {what}"));

@@ -21,8 +21,17 @@ use crate::tree::{Missing, Tree, is_dir};
 const PROC_MAGIC: i64 = 0x9fa0;
 /// Files of procfs that may be mounted over (those that lxcfs and the like provide).
 const PROC_FILES: [&str; 11] = [
-    "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev",
-    "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled",
+    "cpuinfo",
+    "diskstats",
+    "meminfo",
+    "stat",
+    "swaps",
+    "uptime",
+    "loadavg",
+    "slabinfo",
+    "net/dev",
+    "sys/kernel/ns_last_pid",
+    "sys/crypto/fips_enabled",
 ];
 
 type Outcome<T> = std::result::Result<T, Errno>;
@@ -91,7 +100,10 @@ impl<'a> Mounter<'a> {
             Kind::New { filesystem } => {
                 let plain_only = matches!(filesystem.as_str(), "proc" | "sysfs");
                 if plain_only && !plainly_at(self.tree, &destination) {
-                    return Err(refused(&format!("filesystem {} must be mounted on ordinary directory", quoted(&filesystem))));
+                    return Err(refused(&format!(
+                        "filesystem {} must be mounted on ordinary directory",
+                        quoted(&filesystem)
+                    )));
                 }
                 self.new_mount(&filesystem, &source, options, &target, &destination)
                     .map_err(|(what, errno)| failed(what, errno))
