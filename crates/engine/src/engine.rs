@@ -115,7 +115,7 @@ impl Engine {
             accounts: AccountCache::default(),
             host: host_facts(),
             defaults: bundle::Defaults {
-                ulimits: config.default_ulimits.clone(),
+                ulimits: default_ulimits(&config.default_ulimits),
                 no_new_privileges: config.no_new_privileges,
                 init: config.init,
             },
@@ -162,4 +162,16 @@ fn lock(config: &Config) -> Result<File, Error> {
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::DataRootInUse(config.data_root.clone())),
         Err(std::fs::TryLockError::Error(e)) => Err(io(e)),
     }
+}
+
+/// `--default-ulimit`, and for open files what suits both programs that loop over all of them (soft 1024) and servers,
+/// unless the daemon itself may have fewer.
+fn default_ulimits(configured: &[spec::Ulimit]) -> Vec<spec::Ulimit> {
+    let mut all = configured.to_vec();
+    if !all.iter().any(|l| l.name == "nofile") {
+        let own = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+        let hard = own.and_then(|n| i64::try_from(n).ok()).unwrap_or(i64::MAX).min(524_288);
+        all.push(spec::Ulimit { name: "nofile".to_owned(), hard, soft: hard.min(1024) });
+    }
+    all
 }
