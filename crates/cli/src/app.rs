@@ -62,6 +62,41 @@ impl App {
         Ok(self.client.get_or_init(|| client))
     }
 
+    /// Refuses what the engine is too old for, or has not switched on. Costs nothing unless such a flag was given.
+    pub(crate) fn check_supported(&self, matches: &Matches) -> Result<()> {
+        let command = matches.command;
+        let gated: Vec<_> =
+            command.flags.iter().filter(|f| matches.given(f.name) && (!f.since.is_empty() || f.experimental)).collect();
+        let family = command.canonical.split(' ').next().unwrap_or_default();
+        if gated.is_empty() && (command.since.is_empty() || matches!(family, "context" | "completion")) {
+            return Ok(());
+        }
+        // Without an engine, the command itself says so.
+        let client = self.client()?;
+        let Ok(version) = client.api_version() else { return Ok(()) };
+        let refuse = |what: &str, since: &str| {
+            Err(Failure::new(format!(
+                "{what} requires API version {since}, but the Docker daemon API version is {version}"
+            )))
+        };
+        if !command.since.is_empty() && !client.at_least(command.since)? {
+            return refuse(&command.full_path(), command.since);
+        }
+        for flag in gated {
+            let shown = format!("\"--{}\"", flag.name);
+            if !flag.since.is_empty() && !client.at_least(flag.since)? {
+                return refuse(&shown, flag.since);
+            }
+            let daemon_feature = matches!(flag.name, "checkpoint" | "checkpoint-dir" | "squash");
+            if flag.experimental && daemon_feature && !client.ping()?.experimental {
+                return Err(Failure::new(format!(
+                    "{shown} is only supported on a Docker daemon with experimental features enabled"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// The name of the context in use.
     pub(crate) fn context_name(&self) -> String {
         if self.globals.given("host") {

@@ -83,6 +83,7 @@ fn run(args: &[String]) -> Result<()> {
         };
     }
     flags::check_arity(command, matches.args.len())?;
+    app.check_supported(&matches)?;
     command::run(&app, &matches)
 }
 

@@ -6,9 +6,9 @@ use serde_json::Value;
 pub(crate) enum Node {
     Text(String),
     Action(Pipe),
-    If { pipe: Pipe, then: Vec<Node>, otherwise: Vec<Node> },
-    With { pipe: Pipe, then: Vec<Node>, otherwise: Vec<Node> },
-    Range { pipe: Pipe, body: Vec<Node>, otherwise: Vec<Node> },
+    If { pipe: Pipe, then: Vec<Self>, otherwise: Vec<Self> },
+    With { pipe: Pipe, then: Vec<Self>, otherwise: Vec<Self> },
+    Range { pipe: Pipe, body: Vec<Self>, otherwise: Vec<Self> },
     Break,
     Continue,
 }

@@ -15,14 +15,14 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Node>, ParseError> {
     let (nodes, end) = parser.list()?;
     match end {
         End::Eof => Ok(nodes),
-        End::End(pos) => Err(fail(text, pos, "unexpected {{end}}")),
+        End::Here(pos) => Err(fail(text, pos, "unexpected {{end}}")),
         End::Else(pos, _) => Err(fail(text, pos, "unexpected {{else}}")),
     }
 }
 
 enum End {
     Eof,
-    End(usize),
+    Here(usize),
     Else(usize, Vec<Spanned>),
 }
 
@@ -59,7 +59,7 @@ impl Parser<'_> {
             _ => String::new(),
         };
         match keyword.as_str() {
-            "end" => return Ok(Some(End::End(end))),
+            "end" => return Ok(Some(End::Here(end))),
             "else" => {
                 rest.remove(0);
                 return Ok(Some(End::Else(end, rest)));
@@ -90,7 +90,7 @@ impl Parser<'_> {
         let (then, stop) = self.list()?;
         self.loops -= usize::from(keyword == "range");
         let otherwise = match stop {
-            End::End(_) => Vec::new(),
+            End::Here(_) => Vec::new(),
             End::Eof => return Err(fail(self.text, self.text.len(), "unexpected EOF")),
             End::Else(pos, rest) => self.else_branch(keyword, pos, rest)?,
         };
@@ -116,7 +116,7 @@ impl Parser<'_> {
         }
         let (nodes, stop) = self.list()?;
         match stop {
-            End::End(_) => Ok(nodes),
+            End::Here(_) => Ok(nodes),
             End::Eof => Err(fail(self.text, self.text.len(), "unexpected EOF")),
             End::Else(pos, _) => Err(fail(self.text, pos, "expected end; found {{else}}")),
         }

@@ -101,7 +101,8 @@ pub(super) fn platform_json(platform: &str) -> Result<String> {
     let mut object = serde_json::Map::new();
     object.insert("architecture".to_owned(), architecture.into());
     object.insert("os".to_owned(), os.into());
-    if !variant.is_empty() && !(architecture == "arm64" && variant == "v8") {
+    let implied = architecture == "arm64" && variant == "v8";
+    if !variant.is_empty() && !implied {
         object.insert("variant".to_owned(), variant.into());
     }
     Ok(Value::Object(object).to_string())

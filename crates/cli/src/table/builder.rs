@@ -3,8 +3,8 @@
 use super::{Flag, Kind, flag};
 
 pub(super) const BUILDER_PRUNE_FLAGS: &[Flag] = &[
-    flag("all", 'a', "bool", Kind::Bool, "false", ""),
-    flag("filter", '\0', "filter", Kind::Filter, "", ""),
-    flag("force", 'f', "bool", Kind::Bool, "false", ""),
-    flag("keep-storage", '\0', "bytes", Kind::Bytes, "0", ""),
+    flag("all", 'a', "bool", Kind::Bool, "false", "Drop all of the cache, not only what dangles"),
+    flag("filter", '\0', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")"),
+    flag("force", 'f', "bool", Kind::Bool, "false", "Do not ask"),
+    flag("keep-storage", '\0', "bytes", Kind::Bytes, "0", "How much of the cache may stay"),
 ];

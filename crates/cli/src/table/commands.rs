@@ -20,7 +20,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Run and manage containers, images, networks and volumes",
         flags: root::ROOT_FLAGS,
     },
     Command {
@@ -37,7 +37,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Connect this terminal to a running container's streams",
         flags: container::CONTAINER_ATTACH_FLAGS,
     },
     Command {
@@ -54,7 +54,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.31",
         experimental: false,
-        about: "",
+        about: "Build from a bake file",
         flags: &[],
     },
     Command {
@@ -71,7 +71,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Build an image from a Dockerfile",
         flags: image::IMAGE_BUILD_FLAGS,
     },
     Command {
@@ -88,7 +88,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.31",
         experimental: false,
-        about: "",
+        about: "Work with builds",
         flags: &[],
     },
     Command {
@@ -105,7 +105,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Build an image from a Dockerfile",
         flags: image::IMAGE_BUILD_FLAGS,
     },
     Command {
@@ -122,7 +122,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.39",
         experimental: false,
-        about: "",
+        about: "Drop the build cache",
         flags: builder::BUILDER_PRUNE_FLAGS,
     },
     Command {
@@ -139,7 +139,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.25",
         experimental: true,
-        about: "",
+        about: "Work with checkpoints",
         flags: &[],
     },
     Command {
@@ -156,7 +156,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Save the state of a running container as a checkpoint",
         flags: checkpoint::CHECKPOINT_CREATE_FLAGS,
     },
     Command {
@@ -173,7 +173,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List a container's checkpoints",
         flags: checkpoint::CHECKPOINT_LS_FLAGS,
     },
     Command {
@@ -190,7 +190,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete a checkpoint",
         flags: checkpoint::CHECKPOINT_RM_FLAGS,
     },
     Command {
@@ -207,7 +207,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make an image of a container's present state",
         flags: container::CONTAINER_COMMIT_FLAGS,
     },
     Command {
@@ -224,7 +224,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Print a completion script for a shell",
         flags: &[],
     },
     Command {
@@ -241,7 +241,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Print the completion script for bash",
         flags: completion::COMPLETION_BASH_FLAGS,
     },
     Command {
@@ -258,7 +258,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Print the completion script for fish",
         flags: completion::COMPLETION_FISH_FLAGS,
     },
     Command {
@@ -275,7 +275,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Print the completion script for PowerShell",
         flags: completion::COMPLETION_POWERSHELL_FLAGS,
     },
     Command {
@@ -292,7 +292,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Print the completion script for zsh",
         flags: completion::COMPLETION_ZSH_FLAGS,
     },
     Command {
@@ -309,7 +309,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.30",
         experimental: false,
-        about: "",
+        about: "Work with Swarm configs",
         flags: &[],
     },
     Command {
@@ -326,7 +326,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make a config from a file or stdin",
         flags: config::CONFIG_CREATE_FLAGS,
     },
     Command {
@@ -343,7 +343,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show everything about one or more configs",
         flags: config::CONFIG_INSPECT_FLAGS,
     },
     Command {
@@ -360,7 +360,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List configs",
         flags: config::CONFIG_LS_FLAGS,
     },
     Command {
@@ -377,7 +377,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete one or more configs",
         flags: &[],
     },
     Command {
@@ -394,7 +394,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Work with containers",
         flags: &[],
     },
     Command {
@@ -411,7 +411,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Connect this terminal to a running container's streams",
         flags: container::CONTAINER_ATTACH_FLAGS,
     },
     Command {
@@ -428,7 +428,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make an image of a container's present state",
         flags: container::CONTAINER_COMMIT_FLAGS,
     },
     Command {
@@ -445,7 +445,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Copy files between a container and this machine",
         flags: container::CONTAINER_CP_FLAGS,
     },
     Command {
@@ -462,7 +462,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make a container without starting it",
         flags: container::CONTAINER_CREATE_FLAGS,
     },
     Command {
@@ -479,7 +479,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show which files a container has changed",
         flags: &[],
     },
     Command {
@@ -496,7 +496,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Run a command in a running container",
         flags: container::CONTAINER_EXEC_FLAGS,
     },
     Command {
@@ -513,7 +513,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Write a container's file system as a tar archive",
         flags: container::CONTAINER_EXPORT_FLAGS,
     },
     Command {
@@ -530,7 +530,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show everything about one or more containers",
         flags: container::CONTAINER_INSPECT_FLAGS,
     },
     Command {
@@ -547,7 +547,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Send a signal to one or more running containers",
         flags: container::CONTAINER_KILL_FLAGS,
     },
     Command {
@@ -564,7 +564,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show a container's output",
         flags: container::CONTAINER_LOGS_FLAGS,
     },
     Command {
@@ -581,7 +581,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List containers",
         flags: container::CONTAINER_LS_FLAGS,
     },
     Command {
@@ -598,7 +598,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Freeze all processes of one or more containers",
         flags: &[],
     },
     Command {
@@ -615,7 +615,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show which ports of a container are published where",
         flags: &[],
     },
     Command {
@@ -632,7 +632,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.25",
         experimental: false,
-        about: "",
+        about: "Delete all stopped containers",
         flags: container::CONTAINER_PRUNE_FLAGS,
     },
     Command {
@@ -649,7 +649,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Give a container another name",
         flags: &[],
     },
     Command {
@@ -666,7 +666,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Stop and start one or more containers",
         flags: container::CONTAINER_RESTART_FLAGS,
     },
     Command {
@@ -683,7 +683,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete one or more containers",
         flags: container::CONTAINER_RM_FLAGS,
     },
     Command {
@@ -700,7 +700,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make a container from an image and run it",
         flags: container::CONTAINER_RUN_FLAGS,
     },
     Command {
@@ -717,7 +717,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Start one or more stopped containers",
         flags: container::CONTAINER_START_FLAGS,
     },
     Command {
@@ -734,7 +734,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Watch what containers use of the machine",
         flags: container::CONTAINER_STATS_FLAGS,
     },
     Command {
@@ -751,7 +751,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Stop one or more running containers",
         flags: container::CONTAINER_STOP_FLAGS,
     },
     Command {
@@ -768,7 +768,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show a container's processes",
         flags: &[],
     },
     Command {
@@ -785,7 +785,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Thaw all processes of one or more containers",
         flags: &[],
     },
     Command {
@@ -802,7 +802,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Change limits of one or more containers",
         flags: container::CONTAINER_UPDATE_FLAGS,
     },
     Command {
@@ -819,7 +819,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Wait for containers to stop and print their exit codes",
         flags: &[],
     },
     Command {
@@ -836,7 +836,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Work with contexts",
         flags: &[],
     },
     Command {
@@ -853,7 +853,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make a context",
         flags: context::CONTEXT_CREATE_FLAGS,
     },
     Command {
@@ -870,7 +870,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Write a context to a file",
         flags: &[],
     },
     Command {
@@ -887,7 +887,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make a context from a file",
         flags: &[],
     },
     Command {
@@ -904,7 +904,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show everything about one or more contexts",
         flags: context::CONTEXT_INSPECT_FLAGS,
     },
     Command {
@@ -921,7 +921,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List contexts",
         flags: context::CONTEXT_LS_FLAGS,
     },
     Command {
@@ -938,7 +938,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete one or more contexts",
         flags: context::CONTEXT_RM_FLAGS,
     },
     Command {
@@ -955,7 +955,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Print the current context's name",
         flags: &[],
     },
     Command {
@@ -972,7 +972,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Change a context",
         flags: context::CONTEXT_UPDATE_FLAGS,
     },
     Command {
@@ -989,7 +989,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Choose the current context",
         flags: &[],
     },
     Command {
@@ -1006,7 +1006,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Copy files between a container and this machine",
         flags: container::CONTAINER_CP_FLAGS,
     },
     Command {
@@ -1023,7 +1023,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make a container without starting it",
         flags: container::CONTAINER_CREATE_FLAGS,
     },
     Command {
@@ -1040,7 +1040,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show which files a container has changed",
         flags: &[],
     },
     Command {
@@ -1057,7 +1057,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Watch what happens in the engine",
         flags: system::SYSTEM_EVENTS_FLAGS,
     },
     Command {
@@ -1074,7 +1074,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Run a command in a running container",
         flags: container::CONTAINER_EXEC_FLAGS,
     },
     Command {
@@ -1091,7 +1091,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Write a container's file system as a tar archive",
         flags: container::CONTAINER_EXPORT_FLAGS,
     },
     Command {
@@ -1108,7 +1108,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show help for a command",
         flags: &[],
     },
     Command {
@@ -1125,7 +1125,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show how an image was made",
         flags: image::IMAGE_HISTORY_FLAGS,
     },
     Command {
@@ -1142,7 +1142,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Work with images",
         flags: &[],
     },
     Command {
@@ -1159,7 +1159,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Build an image from a Dockerfile",
         flags: image::IMAGE_BUILD_FLAGS,
     },
     Command {
@@ -1176,7 +1176,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show how an image was made",
         flags: image::IMAGE_HISTORY_FLAGS,
     },
     Command {
@@ -1193,7 +1193,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make an image from a file system archive",
         flags: image::IMAGE_IMPORT_FLAGS,
     },
     Command {
@@ -1210,7 +1210,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show everything about one or more images",
         flags: image::IMAGE_INSPECT_FLAGS,
     },
     Command {
@@ -1227,7 +1227,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Load images from an archive or stdin",
         flags: image::IMAGE_LOAD_FLAGS,
     },
     Command {
@@ -1244,7 +1244,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List images",
         flags: image::IMAGE_LS_FLAGS,
     },
     Command {
@@ -1261,7 +1261,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.25",
         experimental: false,
-        about: "",
+        about: "Delete unused images",
         flags: image::IMAGE_PRUNE_FLAGS,
     },
     Command {
@@ -1278,7 +1278,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Fetch an image from a registry",
         flags: image::IMAGE_PULL_FLAGS,
     },
     Command {
@@ -1295,7 +1295,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Send an image to a registry",
         flags: image::IMAGE_PUSH_FLAGS,
     },
     Command {
@@ -1312,7 +1312,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete one or more images",
         flags: image::IMAGE_RM_FLAGS,
     },
     Command {
@@ -1329,7 +1329,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Write one or more images as an archive (to stdout by default)",
         flags: image::IMAGE_SAVE_FLAGS,
     },
     Command {
@@ -1346,7 +1346,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Give an image another name",
         flags: &[],
     },
     Command {
@@ -1363,7 +1363,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List images",
         flags: image::IMAGE_LS_FLAGS,
     },
     Command {
@@ -1380,7 +1380,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make an image from a file system archive",
         flags: image::IMAGE_IMPORT_FLAGS,
     },
     Command {
@@ -1397,7 +1397,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show facts about the engine and its machine",
         flags: system::SYSTEM_INFO_FLAGS,
     },
     Command {
@@ -1414,7 +1414,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show everything about any objects",
         flags: inspect::INSPECT_FLAGS,
     },
     Command {
@@ -1431,7 +1431,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Send a signal to one or more running containers",
         flags: container::CONTAINER_KILL_FLAGS,
     },
     Command {
@@ -1448,7 +1448,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Load images from an archive or stdin",
         flags: image::IMAGE_LOAD_FLAGS,
     },
     Command {
@@ -1465,7 +1465,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Log in to a registry",
         flags: login::LOGIN_FLAGS,
     },
     Command {
@@ -1482,7 +1482,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Log out from a registry",
         flags: &[],
     },
     Command {
@@ -1499,7 +1499,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show a container's output",
         flags: container::CONTAINER_LOGS_FLAGS,
     },
     Command {
@@ -1516,7 +1516,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: true,
-        about: "",
+        about: "Work with image manifests and manifest lists",
         flags: &[],
     },
     Command {
@@ -1533,7 +1533,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Add details to an image in a local manifest list",
         flags: manifest::MANIFEST_ANNOTATE_FLAGS,
     },
     Command {
@@ -1550,7 +1550,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make a local manifest list",
         flags: manifest::MANIFEST_CREATE_FLAGS,
     },
     Command {
@@ -1567,7 +1567,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show a manifest or manifest list",
         flags: manifest::MANIFEST_INSPECT_FLAGS,
     },
     Command {
@@ -1584,7 +1584,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Send a manifest list to a registry",
         flags: manifest::MANIFEST_PUSH_FLAGS,
     },
     Command {
@@ -1601,7 +1601,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete local manifest lists",
         flags: &[],
     },
     Command {
@@ -1618,7 +1618,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.21",
         experimental: false,
-        about: "",
+        about: "Work with networks",
         flags: &[],
     },
     Command {
@@ -1635,7 +1635,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Connect a container to a network",
         flags: network::NETWORK_CONNECT_FLAGS,
     },
     Command {
@@ -1652,7 +1652,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make a network",
         flags: network::NETWORK_CREATE_FLAGS,
     },
     Command {
@@ -1669,7 +1669,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Disconnect a container from a network",
         flags: network::NETWORK_DISCONNECT_FLAGS,
     },
     Command {
@@ -1686,7 +1686,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show everything about one or more networks",
         flags: network::NETWORK_INSPECT_FLAGS,
     },
     Command {
@@ -1703,7 +1703,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List networks",
         flags: network::NETWORK_LS_FLAGS,
     },
     Command {
@@ -1720,7 +1720,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.25",
         experimental: false,
-        about: "",
+        about: "Delete all unused networks",
         flags: network::NETWORK_PRUNE_FLAGS,
     },
     Command {
@@ -1737,7 +1737,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete one or more networks",
         flags: network::NETWORK_RM_FLAGS,
     },
     Command {
@@ -1754,7 +1754,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.24",
         experimental: false,
-        about: "",
+        about: "Work with Swarm nodes",
         flags: &[],
     },
     Command {
@@ -1771,7 +1771,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Turn managers into workers",
         flags: &[],
     },
     Command {
@@ -1788,7 +1788,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show everything about one or more nodes",
         flags: node::NODE_INSPECT_FLAGS,
     },
     Command {
@@ -1805,7 +1805,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List the nodes of the swarm",
         flags: node::NODE_LS_FLAGS,
     },
     Command {
@@ -1822,7 +1822,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Turn workers into managers",
         flags: &[],
     },
     Command {
@@ -1839,7 +1839,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List the tasks on one or more nodes",
         flags: node::NODE_PS_FLAGS,
     },
     Command {
@@ -1856,7 +1856,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Remove nodes from the swarm",
         flags: node::NODE_RM_FLAGS,
     },
     Command {
@@ -1873,7 +1873,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Change a node",
         flags: node::NODE_UPDATE_FLAGS,
     },
     Command {
@@ -1890,7 +1890,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Freeze all processes of one or more containers",
         flags: &[],
     },
     Command {
@@ -1907,7 +1907,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.25",
         experimental: false,
-        about: "",
+        about: "Work with plugins",
         flags: &[],
     },
     Command {
@@ -1924,7 +1924,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make a plugin from a directory",
         flags: plugin::PLUGIN_CREATE_FLAGS,
     },
     Command {
@@ -1941,7 +1941,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Turn a plugin off",
         flags: plugin::PLUGIN_DISABLE_FLAGS,
     },
     Command {
@@ -1958,7 +1958,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Turn a plugin on",
         flags: plugin::PLUGIN_ENABLE_FLAGS,
     },
     Command {
@@ -1975,7 +1975,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show everything about one or more plugins",
         flags: plugin::PLUGIN_INSPECT_FLAGS,
     },
     Command {
@@ -1992,7 +1992,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Install a plugin",
         flags: plugin::PLUGIN_INSTALL_FLAGS,
     },
     Command {
@@ -2009,7 +2009,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List plugins",
         flags: plugin::PLUGIN_LS_FLAGS,
     },
     Command {
@@ -2026,7 +2026,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Send a plugin to a registry",
         flags: plugin::PLUGIN_PUSH_FLAGS,
     },
     Command {
@@ -2043,7 +2043,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete one or more plugins",
         flags: plugin::PLUGIN_RM_FLAGS,
     },
     Command {
@@ -2060,7 +2060,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Change a plugin's settings",
         flags: &[],
     },
     Command {
@@ -2077,7 +2077,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.26",
         experimental: false,
-        about: "",
+        about: "Bring a plugin to a newer version",
         flags: plugin::PLUGIN_UPGRADE_FLAGS,
     },
     Command {
@@ -2094,7 +2094,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show which ports of a container are published where",
         flags: &[],
     },
     Command {
@@ -2111,7 +2111,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List containers",
         flags: container::CONTAINER_LS_FLAGS,
     },
     Command {
@@ -2128,7 +2128,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Fetch an image from a registry",
         flags: image::IMAGE_PULL_FLAGS,
     },
     Command {
@@ -2145,7 +2145,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Send an image to a registry",
         flags: image::IMAGE_PUSH_FLAGS,
     },
     Command {
@@ -2162,7 +2162,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Give a container another name",
         flags: &[],
     },
     Command {
@@ -2179,7 +2179,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Stop and start one or more containers",
         flags: container::CONTAINER_RESTART_FLAGS,
     },
     Command {
@@ -2196,7 +2196,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete one or more containers",
         flags: container::CONTAINER_RM_FLAGS,
     },
     Command {
@@ -2213,7 +2213,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete one or more images",
         flags: image::IMAGE_RM_FLAGS,
     },
     Command {
@@ -2230,7 +2230,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make a container from an image and run it",
         flags: container::CONTAINER_RUN_FLAGS,
     },
     Command {
@@ -2247,7 +2247,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Write one or more images as an archive (to stdout by default)",
         flags: image::IMAGE_SAVE_FLAGS,
     },
     Command {
@@ -2264,7 +2264,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Search Docker Hub for images",
         flags: search::SEARCH_FLAGS,
     },
     Command {
@@ -2281,7 +2281,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.25",
         experimental: false,
-        about: "",
+        about: "Work with Swarm secrets",
         flags: &[],
     },
     Command {
@@ -2298,7 +2298,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make a secret from a file or stdin",
         flags: secret::SECRET_CREATE_FLAGS,
     },
     Command {
@@ -2315,7 +2315,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show everything about one or more secrets",
         flags: secret::SECRET_INSPECT_FLAGS,
     },
     Command {
@@ -2332,7 +2332,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List secrets",
         flags: secret::SECRET_LS_FLAGS,
     },
     Command {
@@ -2349,7 +2349,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete one or more secrets",
         flags: &[],
     },
     Command {
@@ -2366,7 +2366,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.24",
         experimental: false,
-        about: "",
+        about: "Work with Swarm services",
         flags: &[],
     },
     Command {
@@ -2383,7 +2383,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make a service",
         flags: service::SERVICE_CREATE_FLAGS,
     },
     Command {
@@ -2400,7 +2400,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show everything about one or more services",
         flags: service::SERVICE_INSPECT_FLAGS,
     },
     Command {
@@ -2417,7 +2417,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.29",
         experimental: false,
-        about: "",
+        about: "Show the output of a service or task",
         flags: service::SERVICE_LOGS_FLAGS,
     },
     Command {
@@ -2434,7 +2434,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List services",
         flags: service::SERVICE_LS_FLAGS,
     },
     Command {
@@ -2451,7 +2451,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List the tasks of one or more services",
         flags: service::SERVICE_PS_FLAGS,
     },
     Command {
@@ -2468,7 +2468,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete one or more services",
         flags: &[],
     },
     Command {
@@ -2485,7 +2485,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.31",
         experimental: false,
-        about: "",
+        about: "Take back the last change of a service",
         flags: service::SERVICE_ROLLBACK_FLAGS,
     },
     Command {
@@ -2502,7 +2502,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Set the number of replicas of services",
         flags: service::SERVICE_SCALE_FLAGS,
     },
     Command {
@@ -2519,7 +2519,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Change a service",
         flags: service::SERVICE_UPDATE_FLAGS,
     },
     Command {
@@ -2536,7 +2536,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.25",
         experimental: false,
-        about: "",
+        about: "Work with Swarm stacks",
         flags: stack::STACK_FLAGS,
     },
     Command {
@@ -2553,7 +2553,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Print the merged and interpolated configuration",
         flags: stack::STACK_CONFIG_FLAGS,
     },
     Command {
@@ -2570,7 +2570,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make or change a stack",
         flags: stack::STACK_DEPLOY_FLAGS,
     },
     Command {
@@ -2587,7 +2587,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List stacks",
         flags: stack::STACK_LS_FLAGS,
     },
     Command {
@@ -2604,7 +2604,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List a stack's tasks",
         flags: stack::STACK_PS_FLAGS,
     },
     Command {
@@ -2621,7 +2621,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete one or more stacks",
         flags: stack::STACK_RM_FLAGS,
     },
     Command {
@@ -2638,7 +2638,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List a stack's services",
         flags: stack::STACK_SERVICES_FLAGS,
     },
     Command {
@@ -2655,7 +2655,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Start one or more stopped containers",
         flags: container::CONTAINER_START_FLAGS,
     },
     Command {
@@ -2672,7 +2672,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Watch what containers use of the machine",
         flags: container::CONTAINER_STATS_FLAGS,
     },
     Command {
@@ -2689,7 +2689,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Stop one or more running containers",
         flags: container::CONTAINER_STOP_FLAGS,
     },
     Command {
@@ -2706,7 +2706,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.24",
         experimental: false,
-        about: "",
+        about: "Work with the swarm",
         flags: &[],
     },
     Command {
@@ -2723,7 +2723,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.30",
         experimental: false,
-        about: "",
+        about: "Show or change the root certificate",
         flags: swarm::SWARM_CA_FLAGS,
     },
     Command {
@@ -2740,7 +2740,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.24",
         experimental: false,
-        about: "",
+        about: "Begin a swarm",
         flags: swarm::SWARM_INIT_FLAGS,
     },
     Command {
@@ -2757,7 +2757,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.24",
         experimental: false,
-        about: "",
+        about: "Join a swarm",
         flags: swarm::SWARM_JOIN_FLAGS,
     },
     Command {
@@ -2774,7 +2774,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.24",
         experimental: false,
-        about: "",
+        about: "Show or change the tokens for joining",
         flags: swarm::SWARM_JOIN_TOKEN_FLAGS,
     },
     Command {
@@ -2791,7 +2791,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.24",
         experimental: false,
-        about: "",
+        about: "Leave the swarm",
         flags: swarm::SWARM_LEAVE_FLAGS,
     },
     Command {
@@ -2808,7 +2808,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.24",
         experimental: false,
-        about: "",
+        about: "Unlock the swarm",
         flags: &[],
     },
     Command {
@@ -2825,7 +2825,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.24",
         experimental: false,
-        about: "",
+        about: "Show or change the key for unlocking",
         flags: swarm::SWARM_UNLOCK_KEY_FLAGS,
     },
     Command {
@@ -2842,7 +2842,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.24",
         experimental: false,
-        about: "",
+        about: "Change the swarm",
         flags: swarm::SWARM_UPDATE_FLAGS,
     },
     Command {
@@ -2859,7 +2859,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Work with the engine",
         flags: &[],
     },
     Command {
@@ -2876,7 +2876,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.25",
         experimental: false,
-        about: "",
+        about: "Show how much disk space is used",
         flags: system::SYSTEM_DF_FLAGS,
     },
     Command {
@@ -2893,7 +2893,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Connect stdin and stdout to the engine",
         flags: &[],
     },
     Command {
@@ -2910,7 +2910,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Watch what happens in the engine",
         flags: system::SYSTEM_EVENTS_FLAGS,
     },
     Command {
@@ -2927,7 +2927,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show facts about the engine and its machine",
         flags: system::SYSTEM_INFO_FLAGS,
     },
     Command {
@@ -2944,7 +2944,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.25",
         experimental: false,
-        about: "",
+        about: "Delete unused data",
         flags: system::SYSTEM_PRUNE_FLAGS,
     },
     Command {
@@ -2961,7 +2961,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Give an image another name",
         flags: &[],
     },
     Command {
@@ -2978,7 +2978,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show a container's processes",
         flags: &[],
     },
     Command {
@@ -2995,7 +2995,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Thaw all processes of one or more containers",
         flags: &[],
     },
     Command {
@@ -3012,7 +3012,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Change limits of one or more containers",
         flags: container::CONTAINER_UPDATE_FLAGS,
     },
     Command {
@@ -3029,7 +3029,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show the versions of client and engine",
         flags: version::VERSION_FLAGS,
     },
     Command {
@@ -3046,7 +3046,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.21",
         experimental: false,
-        about: "",
+        about: "Work with volumes",
         flags: &[],
     },
     Command {
@@ -3063,7 +3063,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Make a volume",
         flags: volume::VOLUME_CREATE_FLAGS,
     },
     Command {
@@ -3080,7 +3080,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Show everything about one or more volumes",
         flags: volume::VOLUME_INSPECT_FLAGS,
     },
     Command {
@@ -3097,7 +3097,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "List volumes",
         flags: volume::VOLUME_LS_FLAGS,
     },
     Command {
@@ -3114,7 +3114,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "1.25",
         experimental: false,
-        about: "",
+        about: "Delete unused local volumes",
         flags: volume::VOLUME_PRUNE_FLAGS,
     },
     Command {
@@ -3131,7 +3131,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Delete one or more volumes",
         flags: volume::VOLUME_RM_FLAGS,
     },
     Command {
@@ -3148,7 +3148,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: true,
         since: "1.42",
         experimental: false,
-        about: "",
+        about: "Change a volume (cluster volumes only)",
         flags: volume::VOLUME_UPDATE_FLAGS,
     },
     Command {
@@ -3165,7 +3165,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         swarm: false,
         since: "",
         experimental: false,
-        about: "",
+        about: "Wait for containers to stop and print their exit codes",
         flags: &[],
     },
 ];

@@ -2,11 +2,14 @@
 
 use super::{Flag, Kind, flag};
 
-pub(super) const COMPLETION_BASH_FLAGS: &[Flag] = &[flag("no-descriptions", '\0', "bool", Kind::Bool, "false", "")];
+pub(super) const COMPLETION_BASH_FLAGS: &[Flag] =
+    &[flag("no-descriptions", '\0', "bool", Kind::Bool, "false", "Leave descriptions out")];
 
-pub(super) const COMPLETION_FISH_FLAGS: &[Flag] = &[flag("no-descriptions", '\0', "bool", Kind::Bool, "false", "")];
+pub(super) const COMPLETION_FISH_FLAGS: &[Flag] =
+    &[flag("no-descriptions", '\0', "bool", Kind::Bool, "false", "Leave descriptions out")];
 
 pub(super) const COMPLETION_POWERSHELL_FLAGS: &[Flag] =
-    &[flag("no-descriptions", '\0', "bool", Kind::Bool, "false", "")];
+    &[flag("no-descriptions", '\0', "bool", Kind::Bool, "false", "Leave descriptions out")];
 
-pub(super) const COMPLETION_ZSH_FLAGS: &[Flag] = &[flag("no-descriptions", '\0', "bool", Kind::Bool, "false", "")];
+pub(super) const COMPLETION_ZSH_FLAGS: &[Flag] =
+    &[flag("no-descriptions", '\0', "bool", Kind::Bool, "false", "Leave descriptions out")];

@@ -3,8 +3,8 @@
 use super::{Flag, Kind, flag};
 
 pub(super) const SEARCH_FLAGS: &[Flag] = &[
-    flag("filter", 'f', "filter", Kind::Filter, "", ""),
-    flag("format", '\0', "string", Kind::Text, "", ""),
-    flag("limit", '\0', "int", Kind::Int, "0", ""),
-    flag("no-trunc", '\0', "bool", Kind::Bool, "false", ""),
+    flag("filter", 'f', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")"),
+    flag("format", '\0', "string", Kind::Text, "", "How to show the result:"),
+    flag("limit", '\0', "int", Kind::Int, "0", "Most results to show"),
+    flag("no-trunc", '\0', "bool", Kind::Bool, "false", "Show everything in full"),
 ];

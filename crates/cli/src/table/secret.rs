@@ -3,16 +3,25 @@
 use super::{Flag, Kind, flag};
 
 pub(super) const SECRET_CREATE_FLAGS: &[Flag] = &[
-    flag("driver", 'd', "string", Kind::Text, "", "").since("1.31"),
-    flag("label", 'l', "list", Kind::List, "", ""),
-    flag("template-driver", '\0', "string", Kind::Text, "", "").since("1.37"),
+    flag("driver", 'd', "string", Kind::Text, "", "Driver to use").since("1.31"),
+    flag("label", 'l', "list", Kind::List, "", "Set a label"),
+    flag("template-driver", '\0', "string", Kind::Text, "", "Driver for templates").since("1.37"),
 ];
 
-pub(super) const SECRET_INSPECT_FLAGS: &[Flag] =
-    &[flag("format", 'f', "string", Kind::Text, "", ""), flag("pretty", '\0', "bool", Kind::Bool, "false", "")];
+pub(super) const SECRET_INSPECT_FLAGS: &[Flag] = &[
+    flag(
+        "format",
+        'f',
+        "string",
+        Kind::Text,
+        "",
+        "How to show the result:\n'json':             JSON\n'TEMPLATE':         a Go template\nSee https://docs.docker.com/go/formatting/",
+    ),
+    flag("pretty", '\0', "bool", Kind::Bool, "false", "Show it for people"),
+];
 
 pub(super) const SECRET_LS_FLAGS: &[Flag] = &[
-    flag("filter", 'f', "filter", Kind::Filter, "", ""),
-    flag("format", '\0', "string", Kind::Text, "", ""),
-    flag("quiet", 'q', "bool", Kind::Bool, "false", ""),
+    flag("filter", 'f', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")"),
+    flag("format", '\0', "string", Kind::Text, "", "How to show the result:"),
+    flag("quiet", 'q', "bool", Kind::Bool, "false", "Show ids only"),
 ];

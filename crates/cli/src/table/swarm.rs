@@ -3,55 +3,96 @@
 use super::{Flag, Kind, flag};
 
 pub(super) const SWARM_CA_FLAGS: &[Flag] = &[
-    flag("ca-cert", '\0', "pem-file", Kind::Other, "", ""),
-    flag("ca-key", '\0', "pem-file", Kind::Other, "", ""),
-    flag("cert-expiry", '\0', "duration", Kind::Duration, "2160h0m0s", ""),
-    flag("detach", 'd', "bool", Kind::Bool, "false", ""),
-    flag("external-ca", '\0', "external-ca", Kind::Other, "", ""),
-    flag("quiet", 'q', "bool", Kind::Bool, "false", ""),
-    flag("rotate", '\0', "bool", Kind::Bool, "false", ""),
+    flag("ca-cert", '\0', "pem-file", Kind::Other, "", "File of the root certificate (PEM)"),
+    flag("ca-key", '\0', "pem-file", Kind::Other, "", "File of the root key (PEM)"),
+    flag("cert-expiry", '\0', "duration", Kind::Duration, "2160h0m0s", "How long node certificates are valid"),
+    flag("detach", 'd', "bool", Kind::Bool, "false", "Return at once"),
+    flag("external-ca", '\0', "external-ca", Kind::Other, "", "External certificate authorities"),
+    flag("quiet", 'q', "bool", Kind::Bool, "false", "Show ids only"),
+    flag("rotate", '\0', "bool", Kind::Bool, "false", "Make a new one"),
 ];
 
 pub(super) const SWARM_INIT_FLAGS: &[Flag] = &[
-    flag("advertise-addr", '\0', "string", Kind::Text, "", ""),
-    flag("autolock", '\0', "bool", Kind::Bool, "false", ""),
-    flag("availability", '\0', "string", Kind::Text, "active", ""),
-    flag("cert-expiry", '\0', "duration", Kind::Duration, "2160h0m0s", ""),
-    flag("data-path-addr", '\0', "string", Kind::Text, "", "").since("1.31"),
-    flag("data-path-port", '\0', "uint32", Kind::Uint32, "0", "").since("1.40"),
-    flag("default-addr-pool", '\0', "ipNetSlice", Kind::Slice, "[]", "").since("1.39"),
-    flag("default-addr-pool-mask-length", '\0', "uint32", Kind::Uint32, "24", "").since("1.39"),
-    flag("dispatcher-heartbeat", '\0', "duration", Kind::Duration, "5s", ""),
-    flag("external-ca", '\0', "external-ca", Kind::Other, "", ""),
-    flag("force-new-cluster", '\0', "bool", Kind::Bool, "false", ""),
-    flag("listen-addr", '\0', "node-addr", Kind::Other, "0.0.0.0:2377", ""),
-    flag("max-snapshots", '\0', "uint64", Kind::Uint, "0", "").since("1.25"),
-    flag("snapshot-interval", '\0', "uint64", Kind::Uint, "10000", "").since("1.25"),
-    flag("task-history-limit", '\0', "int64", Kind::Int, "5", ""),
+    flag(
+        "advertise-addr",
+        '\0',
+        "string",
+        Kind::Text,
+        "",
+        "Address that is told to other nodes (<ip|interface>[:port])",
+    ),
+    flag("autolock", '\0', "bool", Kind::Bool, "false", "Lock managers until a key is given"),
+    flag(
+        "availability",
+        '\0',
+        "string",
+        Kind::Text,
+        "active",
+        "Availability of the node or volume (\"active\", \"pause\", \"drain\")",
+    ),
+    flag("cert-expiry", '\0', "duration", Kind::Duration, "2160h0m0s", "How long node certificates are valid"),
+    flag("data-path-addr", '\0', "string", Kind::Text, "", "Address or interface for data traffic").since("1.31"),
+    flag("data-path-port", '\0', "uint32", Kind::Uint32, "0", "Port for data traffic (1024-49151, 4789 by default)")
+        .since("1.40"),
+    flag("default-addr-pool", '\0', "ipNetSlice", Kind::Slice, "[]", "Address pools (CIDR)").since("1.39"),
+    flag(
+        "default-addr-pool-mask-length",
+        '\0',
+        "uint32",
+        Kind::Uint32,
+        "24",
+        "Prefix length of subnets from the address pools",
+    )
+    .since("1.39"),
+    flag("dispatcher-heartbeat", '\0', "duration", Kind::Duration, "5s", "Time between heartbeats"),
+    flag("external-ca", '\0', "external-ca", Kind::Other, "", "External certificate authorities"),
+    flag("force-new-cluster", '\0', "bool", Kind::Bool, "false", "Begin a new cluster from the present state"),
+    flag("listen-addr", '\0', "node-addr", Kind::Other, "0.0.0.0:2377", "Address to listen on (<ip|interface>[:port])"),
+    flag("max-snapshots", '\0', "uint64", Kind::Uint, "0", "Raft snapshots to keep besides the newest").since("1.25"),
+    flag("snapshot-interval", '\0', "uint64", Kind::Uint, "10000", "Log entries between Raft snapshots").since("1.25"),
+    flag("task-history-limit", '\0', "int64", Kind::Int, "5", "Tasks to remember"),
 ];
 
 pub(super) const SWARM_JOIN_FLAGS: &[Flag] = &[
-    flag("advertise-addr", '\0', "string", Kind::Text, "", ""),
-    flag("availability", '\0', "string", Kind::Text, "active", ""),
-    flag("data-path-addr", '\0', "string", Kind::Text, "", "").since("1.31"),
-    flag("listen-addr", '\0', "node-addr", Kind::Other, "0.0.0.0:2377", ""),
-    flag("token", '\0', "string", Kind::Text, "", ""),
+    flag(
+        "advertise-addr",
+        '\0',
+        "string",
+        Kind::Text,
+        "",
+        "Address that is told to other nodes (<ip|interface>[:port])",
+    ),
+    flag(
+        "availability",
+        '\0',
+        "string",
+        Kind::Text,
+        "active",
+        "Availability of the node or volume (\"active\", \"pause\", \"drain\")",
+    ),
+    flag("data-path-addr", '\0', "string", Kind::Text, "", "Address or interface for data traffic").since("1.31"),
+    flag("listen-addr", '\0', "node-addr", Kind::Other, "0.0.0.0:2377", "Address to listen on (<ip|interface>[:port])"),
+    flag("token", '\0', "string", Kind::Text, "", "Token for joining"),
 ];
 
-pub(super) const SWARM_JOIN_TOKEN_FLAGS: &[Flag] =
-    &[flag("quiet", 'q', "bool", Kind::Bool, "false", ""), flag("rotate", '\0', "bool", Kind::Bool, "false", "")];
+pub(super) const SWARM_JOIN_TOKEN_FLAGS: &[Flag] = &[
+    flag("quiet", 'q', "bool", Kind::Bool, "false", "Show ids only"),
+    flag("rotate", '\0', "bool", Kind::Bool, "false", "Make a new one"),
+];
 
-pub(super) const SWARM_LEAVE_FLAGS: &[Flag] = &[flag("force", 'f', "bool", Kind::Bool, "false", "")];
+pub(super) const SWARM_LEAVE_FLAGS: &[Flag] = &[flag("force", 'f', "bool", Kind::Bool, "false", "Leave in any case")];
 
-pub(super) const SWARM_UNLOCK_KEY_FLAGS: &[Flag] =
-    &[flag("quiet", 'q', "bool", Kind::Bool, "false", ""), flag("rotate", '\0', "bool", Kind::Bool, "false", "")];
+pub(super) const SWARM_UNLOCK_KEY_FLAGS: &[Flag] = &[
+    flag("quiet", 'q', "bool", Kind::Bool, "false", "Show ids only"),
+    flag("rotate", '\0', "bool", Kind::Bool, "false", "Make a new one"),
+];
 
 pub(super) const SWARM_UPDATE_FLAGS: &[Flag] = &[
-    flag("autolock", '\0', "bool", Kind::Bool, "false", ""),
-    flag("cert-expiry", '\0', "duration", Kind::Duration, "2160h0m0s", ""),
-    flag("dispatcher-heartbeat", '\0', "duration", Kind::Duration, "5s", ""),
-    flag("external-ca", '\0', "external-ca", Kind::Other, "", ""),
-    flag("max-snapshots", '\0', "uint64", Kind::Uint, "0", "").since("1.25"),
-    flag("snapshot-interval", '\0', "uint64", Kind::Uint, "10000", "").since("1.25"),
-    flag("task-history-limit", '\0', "int64", Kind::Int, "5", ""),
+    flag("autolock", '\0', "bool", Kind::Bool, "false", "Lock managers until a key is given"),
+    flag("cert-expiry", '\0', "duration", Kind::Duration, "2160h0m0s", "How long node certificates are valid"),
+    flag("dispatcher-heartbeat", '\0', "duration", Kind::Duration, "5s", "Time between heartbeats"),
+    flag("external-ca", '\0', "external-ca", Kind::Other, "", "External certificate authorities"),
+    flag("max-snapshots", '\0', "uint64", Kind::Uint, "0", "Raft snapshots to keep besides the newest").since("1.25"),
+    flag("snapshot-interval", '\0', "uint64", Kind::Uint, "10000", "Log entries between Raft snapshots").since("1.25"),
+    flag("task-history-limit", '\0', "int64", Kind::Int, "5", "Tasks to remember"),
 ];

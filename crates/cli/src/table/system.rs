@@ -3,20 +3,50 @@
 use super::{Flag, Kind, flag};
 
 pub(super) const SYSTEM_EVENTS_FLAGS: &[Flag] = &[
-    flag("filter", 'f', "filter", Kind::Filter, "", ""),
-    flag("format", '\0', "string", Kind::Text, "", ""),
-    flag("since", '\0', "string", Kind::Text, "", ""),
-    flag("until", '\0', "string", Kind::Text, "", ""),
+    flag("filter", 'f', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")"),
+    flag(
+        "format",
+        '\0',
+        "string",
+        Kind::Text,
+        "",
+        "How to show the result:\n'json':             JSON\n'TEMPLATE':         a Go template\nSee https://docs.docker.com/go/formatting/",
+    ),
+    flag(
+        "since",
+        '\0',
+        "string",
+        Kind::Text,
+        "",
+        "From this time on (such as 2013-01-02T13:23:37Z), or for so long (such as 42m)",
+    ),
+    flag(
+        "until",
+        '\0',
+        "string",
+        Kind::Text,
+        "",
+        "Up to this time (such as 2013-01-02T13:23:37Z), or so long ago (such as 42m)",
+    ),
 ];
 
-pub(super) const SYSTEM_INFO_FLAGS: &[Flag] = &[flag("format", 'f', "string", Kind::Text, "", "")];
+pub(super) const SYSTEM_INFO_FLAGS: &[Flag] = &[flag(
+    "format",
+    'f',
+    "string",
+    Kind::Text,
+    "",
+    "How to show the result:\n'json':             JSON\n'TEMPLATE':         a Go template\nSee https://docs.docker.com/go/formatting/",
+)];
 
-pub(super) const SYSTEM_DF_FLAGS: &[Flag] =
-    &[flag("format", '\0', "string", Kind::Text, "", ""), flag("verbose", 'v', "bool", Kind::Bool, "false", "")];
+pub(super) const SYSTEM_DF_FLAGS: &[Flag] = &[
+    flag("format", '\0', "string", Kind::Text, "", "How to show the result:"),
+    flag("verbose", 'v', "bool", Kind::Bool, "false", "Show more"),
+];
 
 pub(super) const SYSTEM_PRUNE_FLAGS: &[Flag] = &[
-    flag("all", 'a', "bool", Kind::Bool, "false", ""),
-    flag("filter", '\0', "filter", Kind::Filter, "", "").since("1.28"),
-    flag("force", 'f', "bool", Kind::Bool, "false", ""),
-    flag("volumes", '\0', "bool", Kind::Bool, "false", ""),
+    flag("all", 'a', "bool", Kind::Bool, "false", "Delete every image without a container, not only dangling ones"),
+    flag("filter", '\0', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")").since("1.28"),
+    flag("force", 'f', "bool", Kind::Bool, "false", "Do not ask"),
+    flag("volumes", '\0', "bool", Kind::Bool, "false", "Delete anonymous volumes, too"),
 ];

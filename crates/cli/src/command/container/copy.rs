@@ -45,8 +45,8 @@ pub(super) fn run(app: &App, m: &Matches) -> Result<()> {
     let job = Job { client: app.client()?, follow: m.on("follow-link"), keep_owner: m.on("archive"), quiet };
     match (split(m.arg(0)), split(m.arg(1))) {
         ((Some(_), _), (Some(_), _)) => Err(Failure::new("copying between containers is not supported")),
-        ((Some(container), from), (None, to)) => job.from_container(container, from, to),
-        ((None, from), (Some(container), to)) => job.to_container(from, container, to),
+        ((Some(container), from), (None, to)) => job.copy_out(container, from, to),
+        ((None, from), (Some(container), to)) => job.copy_in(from, container, to),
         ((None, _), (None, _)) => Err(Failure::new("must specify at least one container source")),
     }
 }
@@ -170,7 +170,7 @@ impl Job<'_> {
         Stat::of(&client::container::archive_stat(self.client, container, path)?)
     }
 
-    fn from_container(&self, container: &str, from: &str, to: &str) -> Result<()> {
+    fn copy_out(&self, container: &str, from: &str, to: &str) -> Result<()> {
         let to = if to == "-" { to.to_owned() } else { local(to)? };
         if to != "-" {
             check_output(&to)?;
@@ -206,7 +206,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn to_container(&self, from: &str, container: &str, to: &str) -> Result<()> {
+    fn copy_in(&self, from: &str, container: &str, to: &str) -> Result<()> {
         let mut target = End { path: to.to_owned(), ..End::default() };
         if let Ok(mut stat) = self.stat(container, to) {
             let mut found = true;
@@ -252,7 +252,7 @@ impl Job<'_> {
         let mut body = Counted { inner: reader, count: Arc::clone(&counter) };
         let sent = client::container::archive_put(self.client, container, &query(&dir), &mut body);
         drop(body);
-        let packing = packer.join().unwrap_or_else(|_| Ok(0));
+        let packing = packer.join().unwrap_or(Ok(0));
         sent?;
         let content = packing?;
         self.tell(content, counter.load(Ordering::Relaxed), &format!("{container}:{}", target.path));

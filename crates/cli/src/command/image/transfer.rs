@@ -81,7 +81,7 @@ pub(super) fn push(app: &App, m: &Matches) -> Result<()> {
     let response = client::image::push(app.client()?, &reference.name(), &query, &auth)?;
     let mut notes = Vec::new();
     let outcome = progress::show(response.body, if quiet { Target::Nowhere } else { Target::Stdout }, |aux| {
-        notes.extend(note(aux))
+        notes.extend(note(aux));
     });
     for note in notes {
         console::line(&format!("\nInfo → {note}"))?;
