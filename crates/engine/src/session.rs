@@ -19,7 +19,7 @@ pub struct Session {
     pub(crate) stream: Option<Attached>,
     pub(crate) stdin: bool,
     pub(crate) detach_keys: Vec<u8>,
-    pub(crate) on_detach: Box<dyn FnOnce() + Send>,
+    pub(crate) on_detach: Box<dyn FnOnce() + Send + Sync>,
 }
 
 impl std::fmt::Debug for Session {
