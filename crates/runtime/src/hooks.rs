@@ -1,18 +1,20 @@
 //! Hooks of the runtime-spec.
 
 use std::io::Write as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use oci::runtime::{Hook, Spec, State, Status};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
 use shim_proto::Step;
+use sys::process::Cloned;
 
 use crate::failure::{Context as _, Failure, Result};
-use crate::starting::HookRunner;
-
-/// How often a hook with a time limit is looked at.
-const TICK: Duration = Duration::from_millis(2);
+use crate::starting::{HookRunner, KILL, reap};
 
 /// Runs `prestart` and `createRuntime` in the shim's namespaces, once the child's exist.
 pub(crate) fn runner(spec: &Spec, id: &str) -> Option<HookRunner> {
@@ -51,37 +53,54 @@ fn run_one(hook: &Hook, state: &State) -> Result<()> {
     if !Path::new(&hook.path).is_absolute() {
         return Err(Failure::plain(Step::Hook, format!("hook path {} is not absolute", hook.path)));
     }
-    let mut command = Command::new(&hook.path);
-    command.args(hook.args.iter().skip(1)).env_clear();
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.envs(hook.env.iter().filter_map(|e| e.split_once('=')));
-    let mut child = command.spawn().context(Step::Hook, "fork/exec")?;
-    if let Some(mut stdin) = child.stdin.take() {
-        let text = serde_json::to_vec(state).map_err(|e| Failure::plain(Step::Hook, e.to_string()))?;
-        // A hook need not read it.
-        let _ = stdin.write_all(&text);
-    }
-    let limit = hook.timeout.and_then(|s| u64::try_from(s).ok()).map(Duration::from_secs);
-    let status = wait(&mut child, limit)?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(Failure::plain(Step::Hook, status.to_string().replace("exit status:", "exit status")))
+    let text = serde_json::to_vec(state).map_err(|e| Failure::plain(Step::Hook, e.to_string()))?;
+    let (stdin, to_hook) = pipe_with(PipeFlags::CLOEXEC).context(Step::Hook, "pipe")?;
+    // A shim blocks all signals, which std::process would hand on: so this forks by itself.
+    let (pid, pidfd) = match sys::process::clone3_of_single_thread(0, None).context(Step::Hook, "fork")? {
+        Cloned::Parent { pid, pidfd } => (pid, pidfd),
+        Cloned::Child => {
+            drop(to_hook);
+            let _ = rustix::stdio::dup2_stdin(&stdin);
+            sys::signal::default_all();
+            let _ = sys::signal::unblock_all();
+            let mut command = Command::new(&hook.path);
+            command.args(hook.args.iter().skip(1)).env_clear();
+            command.envs(hook.env.iter().filter_map(|e| e.split_once('=')));
+            let _ = command.exec();
+            sys::process::exit_now(127)
+        }
+    };
+    drop(stdin);
+    // A hook need not read it.
+    let _ = std::fs::File::from(to_hook).write_all(&text);
+    let limit = hook.timeout.filter(|s| *s > 0);
+    wait(pid, &pidfd, limit)
 }
 
-fn wait(child: &mut Child, limit: Option<Duration>) -> Result<ExitStatus> {
-    let Some(limit) = limit else { return child.wait().context(Step::Hook, "wait") };
-    let start = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().context(Step::Hook, "wait")? {
-            return Ok(status);
+/// Waits for a hook, at most `limit` seconds.
+fn wait(pid: i32, pidfd: &OwnedFd, limit: Option<i64>) -> Result<()> {
+    let timeout = limit.map(|tv_sec| Timespec { tv_sec, tv_nsec: 0 });
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    let in_time = loop {
+        match poll(&mut fds, timeout.as_ref()) {
+            Err(Errno::INTR) => {}
+            other => break other.context(Step::Hook, "poll")? > 0,
         }
-        if start.elapsed() > limit {
-            let _ = child.kill();
-            let _ = child.wait();
-            let text = format!("hook ran past specified timeout of {:.1}s", limit.as_secs_f64());
-            return Err(Failure::plain(Step::Hook, text));
+    };
+    if !in_time {
+        let _ = sys::signal::pidfd_kill(pidfd.as_fd(), KILL);
+    }
+    let status = reap(pid);
+    match (in_time, status) {
+        (true, Some(0)) => Ok(()),
+        (true, Some(status)) if status & 0x7f == 0 => {
+            Err(Failure::plain(Step::Hook, format!("exit status {}", status >> 8)))
         }
-        std::thread::sleep(TICK);
+        (true, Some(status)) => Err(Failure::plain(Step::Hook, format!("signal: {}", status & 0x7f))),
+        (true, None) => Err(Failure::plain(Step::Hook, "no such child process")),
+        (false, _) => {
+            let limit = limit.unwrap_or_default();
+            Err(Failure::plain(Step::Hook, format!("hook ran past specified timeout of {limit}.0s")))
+        }
     }
 }

@@ -170,9 +170,11 @@ impl Drop for Starting {
     }
 }
 
-const KILL: i32 = 9;
+/// SIGKILL.
+pub(crate) const KILL: i32 = 9;
 
-fn reap(pid: i32) -> Option<i32> {
+/// Waits for a child and gives its raw status.
+pub(crate) fn reap(pid: i32) -> Option<i32> {
     let pid = Pid::from_raw(pid)?;
     loop {
         match waitpid(Some(pid), WaitOptions::empty()) {

@@ -1,12 +1,13 @@
 //! `gantry-shim --init`: process 1 of a container that was asked for with `--init`. Runs one program, passes signals on
 //! to it, reaps whatever is orphaned, and ends as the program does.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::Command;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
+use sys::process::Cloned;
 use sys::signal::SignalFd;
 
 const SIGCHLD: i32 = 17;
@@ -34,19 +35,28 @@ pub fn run(args: &[OsString]) -> i32 {
     // Being in the background of the terminal must not stop us.
     sys::signal::ignore(SIGTTIN);
     sys::signal::ignore(SIGTTOU);
-    let mut command = Command::new(program);
-    command.args(rest).process_group(0);
-    let child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) => {
-            complain(&format!("exec {} failed: {error}", program.to_string_lossy()));
-            return if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+    let pid = match sys::process::clone3_of_single_thread(0, None) {
+        Ok(Cloned::Parent { pid, .. }) => pid,
+        Ok(Cloned::Child) => become_program(program, rest),
+        Err(errno) => {
+            complain(&format!("fork failed: {errno}"));
+            return 1;
         }
     };
-    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return 1 };
-    // The terminal, if there is one, is the program's.
-    let _ = rustix::termios::tcsetpgrp(rustix::stdio::stdin(), pid);
+    let Some(pid) = Pid::from_raw(pid) else { return 1 };
     pass_on(&signals, pid)
+}
+
+/// The child's way: a process group of its own, the terminal if there is one, no signal blocked or ignored.
+fn become_program(program: &OsStr, args: &[OsString]) -> ! {
+    let own = rustix::process::getpid();
+    let _ = rustix::process::setpgid(None, None);
+    let _ = rustix::termios::tcsetpgrp(rustix::stdio::stdin(), own);
+    sys::signal::default_all();
+    let _ = sys::signal::unblock_all();
+    let error = Command::new(program).args(args).exec();
+    complain(&format!("exec {} failed: {error}", program.to_string_lossy()));
+    sys::process::exit_now(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 })
 }
 
 fn pass_on(signals: &SignalFd, child: Pid) -> i32 {

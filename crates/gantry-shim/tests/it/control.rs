@@ -31,7 +31,7 @@ fn pause_and_resume() {
     let mut container = fixture.start(&plan);
     assert_eq!(container.call(Request::Resume), Reply::Error(Fault::NotPaused));
     container.ok(Request::Pause);
-    let size = || std::fs::metadata(&plan.exit_file.with_file_name("log")).unwrap().len();
+    let size = || std::fs::metadata(plan.exit_file.with_file_name("log")).unwrap().len();
     std::thread::sleep(Duration::from_millis(50));
     let before = size();
     std::thread::sleep(Duration::from_millis(200));

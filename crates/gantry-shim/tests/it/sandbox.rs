@@ -322,13 +322,13 @@ fn tiny_init() {
     let mut plan = fixture.plan(&[
         "sh",
         "-c",
-        "ps; (sleep 0.1 &); sleep 0.3; ps; trap 'exit 4' TERM; echo up; while :; do sleep 0.05; done",
+        "ps; (sleep 0.1 &); sleep 0.3; ps; trap 'exit 4' TERM; echo rea''dy; while :; do sleep 0.05; done",
     ]);
     plan.init = Some(crate::fixture::binary().to_owned());
     let mut container = fixture.launch(&plan);
     let mut stream = container.attach(None, false);
     container.start().unwrap();
-    let seen = crate::fixture::read_until(&mut stream, "up");
+    let seen = crate::fixture::read_until(&mut stream, "ready");
     assert!(seen.contains("/sbin/docker-init -- sh -c"), "{seen}");
     assert!(!seen.contains("Z"), "{seen}");
     container.ok(shim_proto::Request::Signal { exec: None, signal: 15, all: false });

@@ -47,7 +47,7 @@ pub(crate) fn open_running(size: Option<Size>, conn: &Conn) -> Result<OwnedFd> {
     let master = rustix::fs::openat2(CWD, "/dev/pts/ptmx", flags, Mode::empty(), resolve)
         .context(Step::Console, "open /dev/pts/ptmx")?;
     let found = rustix::fs::fstatfs(&master).context(Step::Console, "statfs /dev/pts/ptmx")?;
-    if i64::try_from(found.f_type) != Ok(DEVPTS_MAGIC) {
+    if found.f_type != DEVPTS_MAGIC {
         return Err(Failure::new(Step::Console, "/dev/pts/ptmx is no devpts", Errno::NODEV));
     }
     let peer = peer(&master, size)?;

@@ -281,7 +281,7 @@ fn plainly_at(tree: &Tree, destination: &Path) -> bool {
 /// Refuses mounts over procfs, but for a few files: they would hide what protects the container, or what is written to
 /// (security labels) would go somewhere else.
 fn check_proc(target: &OwnedFd, destination: &Path, kind: &Kind) -> std::result::Result<(), String> {
-    let magic = |fd: &OwnedFd| rustix::fs::fstatfs(fd).map(|s| i64::try_from(s.f_type).unwrap_or(0)).map_err(words);
+    let magic = |fd: &OwnedFd| rustix::fs::fstatfs(fd).map(|s| s.f_type).map_err(words);
     let clean: PathBuf = destination.components().filter(|c| !matches!(c, Component::CurDir)).collect();
     let on_proc = magic(target)? == PROC_MAGIC;
     let is_proc = match kind {
