@@ -276,14 +276,12 @@ impl Container {
     }
 
     pub(crate) fn event(&mut self) -> Event {
-        loop {
-            if let Some(event) = self.events.pop_front() {
-                return event;
-            }
-            match self.receive() {
-                (FromShim::Event(event), _) => return event,
-                (other, _) => panic!("unexpected {other:?}"),
-            }
+        if let Some(event) = self.events.pop_front() {
+            return event;
+        }
+        match self.receive() {
+            (FromShim::Event(event), _) => event,
+            (other, _) => panic!("unexpected {other:?}"),
         }
     }
 
