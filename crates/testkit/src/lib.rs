@@ -16,6 +16,7 @@ pub mod cli;
 pub mod engine;
 pub mod faults;
 pub mod http;
+pub mod images;
 pub mod invariants;
 pub mod leftovers;
 pub mod machine;
@@ -23,6 +24,7 @@ pub mod neighbour;
 pub mod output;
 pub mod place;
 pub mod pty;
+pub mod registry;
 pub mod swagger;
 
 pub use cli::{Cli, CliKind};

@@ -1,0 +1,240 @@
+//! A registry on loopback (distribution 1.1), in process, in memory: with logins, TLS, a log of what was asked, and on
+//! demand with faults.
+//!
+//! ```
+//! use testkit::{images::{Image, Layer}, registry::{Fault, Registry, When}};
+//! let registry = Registry::start();
+//! let image = Image::builder().layer(Layer::noise("n", 1000, 1).gzip()).build();
+//! registry.push("team/app", "1", &image);
+//! registry.fault(When::get("/blobs/").times(1), Fault::ResetAfter(500));
+//! assert!(registry.name("team/app:1").starts_with("127.0.0.1:"));
+//! ```
+
+mod auth;
+mod fault;
+mod serve;
+mod store;
+mod tls;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+pub use auth::Login;
+pub use fault::{Fault, When};
+
+use crate::images::{Blob, Image, MultiImage};
+use fault::Faults;
+use store::Store;
+
+/// How a registry is set up.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where it listens; default: a free port of 127.0.0.1.
+    pub listen: Option<SocketAddr>,
+    /// Who may come in.
+    pub login: Login,
+    /// HTTPS with a certificate of a new authority, see [`Registry::ca_pem`].
+    pub tls: bool,
+    /// The certificate is for this name only, and not for the address.
+    pub tls_name: Option<String>,
+    /// Knows no HEAD of manifests (405).
+    pub no_head: bool,
+    /// Sends no `Docker-Content-Digest`.
+    pub no_digest_header: bool,
+    /// Ignores `Range`.
+    pub no_range: bool,
+    /// Has no referrers API (404).
+    pub no_referrers: bool,
+}
+
+/// A request that came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    /// `GET`, ….
+    pub method: String,
+    /// Without the query.
+    pub path: String,
+    /// The query, or nothing.
+    pub query: String,
+    /// The value of `Authorization`.
+    pub authorization: Option<String>,
+    /// The value of `Range`.
+    pub range: Option<String>,
+    /// The value of `User-Agent`.
+    pub user_agent: Option<String>,
+    /// The form that a token was asked for with.
+    pub form: String,
+    /// The answer's status; 0: the connection was cut instead.
+    pub status: u16,
+    /// Bytes of body that the answer was to have (content that was really sent may be less).
+    pub length: u64,
+}
+
+/// A running registry; ends when dropped.
+#[derive(Debug)]
+pub struct Registry {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    ca_pem: Option<String>,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// What the connections share.
+#[derive(Debug)]
+struct Shared {
+    options: Options,
+    address: SocketAddr,
+    store: Mutex<Store>,
+    faults: Mutex<Faults>,
+    log: Mutex<Vec<Logged>>,
+    tokens: Mutex<auth::Tokens>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Registry {
+    /// Open to everybody, plain HTTP.
+    pub fn start() -> Self {
+        Self::with(Options::default())
+    }
+
+    /// As the options say.
+    ///
+    /// # Panics
+    /// It cannot listen.
+    pub fn with(options: Options) -> Self {
+        let wanted = options.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+        let listener = std::net::TcpListener::bind(wanted).expect("the registry listens");
+        listener.set_nonblocking(true).expect("a nonblocking socket");
+        let address = listener.local_addr().expect("an address");
+        let (tls, ca_pem) = if options.tls {
+            let (config, pem) = tls::server(options.tls_name.as_deref());
+            (Some(config), Some(pem))
+        } else {
+            (None, None)
+        };
+        let shared = Arc::new(Shared {
+            options,
+            address,
+            store: Mutex::default(),
+            faults: Mutex::default(),
+            log: Mutex::default(),
+            tokens: Mutex::default(),
+        });
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let thread = std::thread::spawn({
+            let shared = shared.clone();
+            move || serve::run(&shared, listener, tls, stopped)
+        });
+        Self { shared, address, ca_pem, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// `127.0.0.1:port`.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `127.0.0.1:port/<rest>`: a reference into this registry.
+    pub fn name(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.address)
+    }
+
+    /// `http[s]://127.0.0.1:port`.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.shared.options.tls { "https" } else { "http" }, self.address)
+    }
+
+    /// The certificate of the authority, for `certs.d/<host>/ca.crt`.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
+    }
+
+    /// Puts an image in, not through HTTP.
+    pub fn push(&self, repository: &str, tag: &str, image: &Image) {
+        let mut store = lock(&self.shared.store);
+        for blob in image.blobs() {
+            store.put_blob(repository, blob.bytes.clone());
+        }
+        store.put_manifest(repository, Some(tag), &image.manifest);
+    }
+
+    /// Puts an image of several platforms in.
+    pub fn push_multi(&self, repository: &str, tag: &str, image: &MultiImage) {
+        for one in &image.images {
+            let mut store = lock(&self.shared.store);
+            for blob in one.blobs() {
+                store.put_blob(repository, blob.bytes.clone());
+            }
+            store.put_manifest(repository, None, &one.manifest);
+        }
+        lock(&self.shared.store).put_manifest(repository, Some(tag), &image.index);
+    }
+
+    /// Puts any manifest in, a wrong one, too.
+    pub fn put_manifest(&self, repository: &str, tag: Option<&str>, manifest: &Blob) {
+        lock(&self.shared.store).put_manifest(repository, tag, manifest);
+    }
+
+    /// Puts a blob in; gives its digest.
+    pub fn put_blob(&self, repository: &str, bytes: Vec<u8>) -> String {
+        lock(&self.shared.store).put_blob(repository, bytes)
+    }
+
+    /// The manifest that a tag or digest means.
+    pub fn manifest(&self, repository: &str, tag_or_digest: &str) -> Option<Blob> {
+        lock(&self.shared.store).manifest(repository, tag_or_digest)
+    }
+
+    /// The same as JSON.
+    pub fn manifest_json(&self, repository: &str, tag_or_digest: &str) -> Option<Value> {
+        serde_json::from_slice(&self.manifest(repository, tag_or_digest)?.bytes).ok()
+    }
+
+    /// A blob of a repository.
+    pub fn blob(&self, repository: &str, digest: &str) -> Option<Vec<u8>> {
+        lock(&self.shared.store).blob(repository, digest).map(|b| b.to_vec())
+    }
+
+    /// From now on something goes wrong. Faults are tried in the order they were given; the first that fits happens.
+    pub fn fault(&self, when: When, fault: Fault) {
+        lock(&self.shared.faults).add(when, fault);
+    }
+
+    /// All goes well again.
+    pub fn heal(&self) {
+        *lock(&self.shared.faults) = Faults::default();
+    }
+
+    /// All tokens given so far end now.
+    pub fn expire_tokens(&self) {
+        lock(&self.shared.tokens).clear();
+    }
+
+    /// What was asked since the start or the last call of this.
+    pub fn take_log(&self) -> Vec<Logged> {
+        std::mem::take(&mut *lock(&self.shared.log))
+    }
+
+    /// Bytes of blobs that were sent since the start (what really went into sockets).
+    pub fn bytes_sent(&self) -> u64 {
+        lock(&self.shared.faults).sent
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // Its panic would have failed the test by its symptoms.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
