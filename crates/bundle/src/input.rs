@@ -97,6 +97,8 @@ pub struct HostFacts {
     pub cpus: usize,
     /// Directories `cpu*/thermal_throttle` of the host, to be masked.
     pub thermal_throttle: Vec<String>,
+    /// Hard `nofile` limit of the daemon, which no container can exceed; zero if unknown.
+    pub nofile_hard: u64,
     /// The kernel knows recursive read-only mounts (5.12).
     pub recursive_readonly: bool,
 }
@@ -133,4 +135,6 @@ pub struct ExecInput<'a> {
     pub identity: Identity,
     /// The daemon's defaults.
     pub defaults: &'a Defaults,
+    /// What the host is like.
+    pub host: &'a HostFacts,
 }

@@ -4,7 +4,7 @@ use oci::runtime::{Capabilities, ConsoleSize, Process, Rlimit, User};
 use spec::Ulimit;
 
 use crate::user::Identity;
-use crate::{BundleError, BundleInput, Defaults, ExecInput, Security, caps};
+use crate::{BundleError, BundleInput, Defaults, ExecInput, HostFacts, Security, caps};
 
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Soft `nofile` where nobody says otherwise: programs that loop over all descriptors stay fast.
@@ -51,7 +51,7 @@ pub(crate) fn init_process(
         env: environment(config.env.as_deref().unwrap_or_default(), &config.hostname, config.tty, &input.identity),
         cwd: directory(&config.working_dir),
         capabilities: Some(capability_sets(capabilities, input.identity.uid)),
-        rlimits: rlimits(host.ulimits.as_deref().unwrap_or_default(), &input.defaults.ulimits)?,
+        rlimits: rlimits(host.ulimits.as_deref().unwrap_or_default(), &input.defaults.ulimits, input.host)?,
         no_new_privileges: security.no_new_privileges.unwrap_or(input.defaults.no_new_privileges),
         oom_score_adj: i32::try_from(host.oom_score_adj).ok(),
         ..Process::default()
@@ -78,7 +78,7 @@ pub fn exec_process(input: &ExecInput<'_>) -> Result<Process, BundleError> {
         env: environment(&env, &config.hostname, input.tty, &input.identity),
         cwd: directory(cwd),
         capabilities: Some(capability_sets(&capabilities, input.identity.uid)),
-        rlimits: rlimits(host.ulimits.as_deref().unwrap_or_default(), &input.defaults.ulimits)?,
+        rlimits: rlimits(host.ulimits.as_deref().unwrap_or_default(), &input.defaults.ulimits, input.host)?,
         no_new_privileges: security.no_new_privileges.unwrap_or(input.defaults.no_new_privileges),
         oom_score_adj: i32::try_from(host.oom_score_adj).ok(),
         ..Process::default()
@@ -134,7 +134,7 @@ fn replace_or_append(env: &mut Vec<String>, more: &[String]) {
     }
 }
 
-fn rlimits(declared: &[Ulimit], defaults: &[Ulimit]) -> Result<Vec<Rlimit>, BundleError> {
+fn rlimits(declared: &[Ulimit], defaults: &[Ulimit], facts: &HostFacts) -> Result<Vec<Rlimit>, BundleError> {
     let mut out: Vec<Rlimit> = Vec::new();
     for limit in declared.iter().chain(defaults) {
         let (_, name) = LIMITS
@@ -150,7 +150,8 @@ fn rlimits(declared: &[Ulimit], defaults: &[Ulimit]) -> Result<Vec<Rlimit>, Bund
         }
     }
     if !out.iter().any(|l| l.r#type == "RLIMIT_NOFILE") {
-        out.push(Rlimit { r#type: "RLIMIT_NOFILE".to_owned(), hard: NOFILE_HARD, soft: NOFILE_SOFT });
+        let hard = if facts.nofile_hard == 0 { NOFILE_HARD } else { facts.nofile_hard.min(NOFILE_HARD) };
+        out.push(Rlimit { r#type: "RLIMIT_NOFILE".to_owned(), hard, soft: NOFILE_SOFT.min(hard) });
     }
     Ok(out)
 }

@@ -210,7 +210,8 @@ fn start_failed(next: &mut State, auto_remove: bool, code: i32, error: String, a
     if next.started_at != 0 {
         next.finished_at = at;
     }
-    let mut commands = vec![Command::ReleaseRun, Command::Persist, Command::NotifyExit];
+    // As Docker: who waits for an exit goes on waiting, for there was none.
+    let mut commands = vec![Command::ReleaseRun, Command::Persist];
     if auto_remove {
         commands.push(Command::AutoRemove);
     }

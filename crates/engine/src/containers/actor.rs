@@ -419,7 +419,11 @@ impl Actor {
     fn notify_exit(&mut self) {
         self.exits.send_modify(|n| *n += 1);
         let result = self.wait_result();
-        let (stay, go) = std::mem::take(&mut self.waiters).into_iter().partition(|(c, _)| *c == WaitCondition::Removed);
+        // A start that failed is no exit: who waits for the next one goes on waiting.
+        let failed = result.error.is_some();
+        let (stay, go) = std::mem::take(&mut self.waiters)
+            .into_iter()
+            .partition(|(c, _)| *c == WaitCondition::Removed || (failed && *c == WaitCondition::NextExit));
         self.waiters = stay;
         for (_, tx) in go {
             let _ = tx.send(result.clone());
@@ -511,7 +515,8 @@ impl Actor {
         self.removed = true;
         self.pending_attach.clear();
         self.emit("destroy", []);
-        let result = self.wait_result();
+        // Who waits for the removal is told of errors of the removal only.
+        let result = WaitResult { error: None, ..self.wait_result() };
         for (_, tx) in std::mem::take(&mut self.waiters) {
             let _ = tx.send(result.clone());
         }

@@ -189,7 +189,7 @@ impl Actor {
                     126 | 127 => ::error::ErrorKind::InvalidParameter,
                     _ => ::error::ErrorKind::System,
                 };
-                let message = format!("OCI runtime exec failed: exec failed: {}", error.message);
+                let message = error.message.clone();
                 Err(Error::StartFailed { message, code, kind })
             }
             Reply::Error(fault) => Err(fault.into()),

@@ -57,10 +57,8 @@ impl Actor {
             Reply::NotStarted(error) => {
                 let code = error.exit_code();
                 let kind = if matches!(code, 126 | 127) { ErrorKind::InvalidParameter } else { ErrorKind::System };
-                let message = format!(
-                    "failed to create task for container: failed to create shim task: OCI runtime create failed: {}",
-                    error.message
-                );
+                let message =
+                    format!("failed to create task for container: failed to create shim task: {}", error.message);
                 Err(Error::StartFailed { message, code, kind })
             }
             Reply::Error(fault) => Err(fault.into()),
@@ -254,6 +252,7 @@ impl Actor {
             console_size,
             identity,
             defaults: &self.shared.defaults,
+            host: &self.shared.host,
         })?)
     }
 
@@ -404,6 +403,7 @@ pub(crate) fn host_facts() -> HostFacts {
         cgroup_v2: std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
         thermal_throttle: throttle.collect(),
+        nofile_hard: rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(0),
         recursive_readonly: true,
     }
 }
