@@ -61,9 +61,5 @@ pub(crate) fn confirm(question: &str) -> Result<bool> {
     out(&format!("{question} [y/N] "))?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
-    let yes = answer.trim().eq_ignore_ascii_case("y");
-    if !answer.ends_with('\n') {
-        out("\n")?;
-    }
-    Ok(yes)
+    Ok(answer.trim().eq_ignore_ascii_case("y"))
 }

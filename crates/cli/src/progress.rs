@@ -84,19 +84,15 @@ fn error_of(message: &Value) -> Option<Failure> {
 }
 
 fn display(message: &Value, target: Target, terminal: bool, rows: &mut HashMap<String, usize>) -> Result<()> {
-    let detail = &message["progressDetail"];
-    let has_progress = detail["current"].is_i64() || detail["current"].is_u64();
-    let moving =
-        has_progress && (detail["current"].as_i64() != Some(0) || detail["total"].as_i64().is_some_and(|t| t > 0));
     let id = text(message, "id");
     let mut up = 0;
     let mut out = String::new();
-    if !id.is_empty() && (message.get("progressDetail").is_some() || !text(message, "progress").is_empty()) {
+    if !id.is_empty() && (message["progressDetail"].is_object() || !text(message, "progress").is_empty()) {
         let next = rows.len();
-        let known = rows.get(id).copied();
+        let known = rows.contains_key(id);
         let row = *rows.entry(id.to_owned()).or_insert(next);
         if terminal {
-            if known.is_none() {
+            if !known {
                 out.push('\n');
             }
             up = rows.len() - row;
@@ -105,25 +101,27 @@ fn display(message: &Value, target: Target, terminal: bool, rows: &mut HashMap<S
     } else {
         rows.clear();
     }
-    out.push_str(&rendered(message, terminal, moving));
+    out.push_str(&rendered(message, terminal));
     if up > 0 {
         out.push_str(&format!("\x1b[{up}B"));
     }
     target.write(&out)
 }
 
-fn rendered(message: &Value, terminal: bool, moving: bool) -> String {
-    let detail = &message["progressDetail"];
+/// One message as a line; on a terminal, one with progress is drawn over.
+fn rendered(message: &Value, terminal: bool) -> String {
+    let detail = message.get("progressDetail").filter(|d| d.is_object());
     let mut out = String::new();
-    let ending = if terminal && text(message, "stream").is_empty() && moving {
-        out.push_str("\x1b[2K\r");
-        "\r"
-    } else if moving {
-        // A file is no place for a bar.
-        return out;
-    } else {
-        ""
-    };
+    let mut ending = "";
+    if let Some(detail) = detail {
+        if terminal && text(message, "stream").is_empty() {
+            out.push_str("\x1b[2K\r");
+            ending = "\r";
+        } else if !bar(detail).is_empty() {
+            // A file is no place for a bar.
+            return out;
+        }
+    }
     let id = text(message, "id");
     if !id.is_empty() {
         out.push_str(&format!("{id}: "));
@@ -133,46 +131,69 @@ fn rendered(message: &Value, terminal: bool, moving: bool) -> String {
         out.push_str(&format!("(from {from}) "));
     }
     let status = text(message, "status");
-    if moving && terminal {
-        out.push_str(&format!("{status} {}{ending}", bar(detail)));
-    } else if !text(message, "stream").is_empty() {
-        out.push_str(&format!("{}{ending}", text(message, "stream")));
-    } else {
-        if terminal && !id.is_empty() && message.get("progressDetail").is_some() {
-            out.insert_str(0, "\x1b[2K\r");
-            out.push_str(&format!("{status}{ending}\r"));
-            return out;
+    let line = match detail {
+        Some(detail) if terminal => format!("{status} {}{ending}", bar(detail)),
+        _ if !text(message, "progress").is_empty() && detail.is_none() => {
+            format!("{status} {}{ending}", text(message, "progress"))
         }
-        out.push_str(&format!("{status}{ending}\n"));
+        _ if !text(message, "stream").is_empty() => format!("{}{ending}", text(message, "stream")),
+        _ => format!("{status}{ending}\n"),
+    };
+    out.push_str(&line);
+    out
+}
+
+/// `[====>     ]  1.2MB/3MB 4s`
+fn bar(detail: &Value) -> String {
+    let (current, total) = (detail["current"].as_i64().unwrap_or(0), detail["total"].as_i64().unwrap_or(0));
+    if current <= 0 && total <= 0 {
+        return String::new();
+    }
+    #[expect(clippy::cast_precision_loss, reason = "shown with four digits")]
+    let size = |n: i64| human_size(n as f64);
+    let units = text(detail, "units");
+    if total <= 0 {
+        return if units.is_empty() { format!("{:>8}", size(current)) } else { format!("{current} {units}") };
+    }
+    let half = usize::try_from(current.saturating_mul(100) / total / 2).unwrap_or(0).min(50);
+    let width = usize::from(console::terminal_size().1);
+    let mut out = String::new();
+    if width > 110 {
+        out.push_str(&format!("[{}>{}] ", "=".repeat(half), " ".repeat(50 - half)));
+    }
+    if detail["hidecounts"] != Value::Bool(true) {
+        out.push_str(&match (units.is_empty(), current > total) {
+            (true, false) => format!("{:>8}/{}", size(current), size(total)),
+            (true, true) => format!("{:>8}", size(current)),
+            (false, false) => format!("{current}/{total} {units}"),
+            (false, true) => format!("{current} {units}"),
+        });
+    }
+    let start = detail["start"].as_i64().unwrap_or(0);
+    if width > 50 && current > 0 && start > 0 && half < 50 {
+        let spent = jiff::Timestamp::now().as_nanosecond() - i128::from(start) * 1_000_000_000;
+        let left = spent / i128::from(current) * i128::from(total - current);
+        let seconds = i64::try_from(left / 1_000_000_000).unwrap_or(0);
+        out.push(' ');
+        out.push_str(&units::format_duration(seconds.saturating_mul(units::duration::SECOND)));
     }
     out
 }
 
-fn bar(detail: &Value) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "shown with four digits")]
-    let number = |key: &str| detail[key].as_i64().unwrap_or(0) as f64;
-    let (current, total) = (number("current"), number("total"));
-    if current <= 0.0 && total <= 0.0 {
-        return String::new();
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lines() {
+        let pulled = json!({"status": "Pull complete", "id": "a", "progressDetail": {}});
+        assert_eq!(rendered(&pulled, false), "a: Pull complete\n");
+        assert_eq!(rendered(&pulled, true), "\x1b[2K\ra: Pull complete \r");
+        let moving = json!({"status": "Downloading", "id": "a", "progressDetail": {"current": 5, "total": 10}});
+        assert_eq!(rendered(&moving, false), "");
+        assert_eq!(rendered(&moving, true), "\x1b[2K\ra: Downloading       5B/10B\r");
+        assert_eq!(rendered(&json!({"stream": "x\n"}), true), "x\n");
     }
-    let counts = detail["hidecounts"] == Value::Bool(true);
-    let units = text(detail, "units");
-    if total <= 0.0 {
-        return if units.is_empty() { format!("{:>8}", human_size(current)) } else { format!("{current} {units}") };
-    }
-    let width = usize::from(console::terminal_size().1);
-    let mut out = String::new();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 50")]
-    let filled = ((current / total * 50.0).clamp(0.0, 50.0)) as usize;
-    if width == 0 || width > 110 {
-        out.push_str(&format!("[{}>{}] ", "=".repeat(filled), " ".repeat(50 - filled)));
-    }
-    if !counts {
-        if units.is_empty() {
-            out.push_str(&format!("{:>8}/{}", human_size(current), human_size(total)));
-        } else {
-            out.push_str(&format!("{current}/{total} {units}"));
-        }
-    }
-    out
 }

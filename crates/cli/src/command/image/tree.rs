@@ -105,6 +105,8 @@ struct Layout {
 
 const SPACING: usize = 3;
 const BOLD_BLUE: &str = "\x1b[34;1m";
+/// How use is shown on a terminal.
+const CHIP: &str = "\x1b[38;5;0m\x1b[48;5;14m U \x1b[0m";
 const RESET: &str = "\x1b[0m";
 
 impl Layout {
@@ -142,7 +144,7 @@ impl Layout {
         let mut out = String::new();
         let chip = match (self.any_in_use, d.in_use, self.terminal.is_some()) {
             (true, true, false) => "U".to_owned(),
-            (true, true, true) => "\x1b[48;5;14m\x1b[38;5;0m U \x1b[0m".to_owned(),
+            (true, true, true) => CHIP.to_owned(),
             (true, false, false) => " ".to_owned(),
             (true, false, true) => "   ".to_owned(),
             _ => String::new(),
@@ -160,11 +162,12 @@ impl Layout {
     fn print(&self, tops: &[Top], spacing: bool) -> String {
         let mut out = String::new();
         if let Some(width) = self.terminal {
-            let legend = " Info → \x1b[0m ";
+            // "i Info →  " and the chip with its meaning, at the right edge.
             let plain = "i Info →   U  In Use".chars().count();
-            let _ = legend;
             out.push_str(&" ".repeat(width.saturating_sub(plain)));
-            out.push_str("\x1b[38;5;14mi\x1b[0m Info →  \x1b[48;5;14m\x1b[38;5;0m U \x1b[0m In Use\n");
+            out.push_str("\x1b[1m\x1b[106m\x1b[30mi\x1b[0m\x1b[0m \x1b[96mInfo → \x1b[0m\x1b[0m ");
+            out.push_str(CHIP);
+            out.push_str(" In Use\n");
         }
         let titles = [
             "ID          ".to_owned(),
