@@ -22,6 +22,7 @@ use crate::name::components;
 use crate::reader::Reader;
 use crate::tree::{open_dir, remove_tree};
 use crate::{Error, Result};
+pub use lower::LayerStack;
 use lower::Lowers;
 use walk::{Missing, Walker, open_path};
 

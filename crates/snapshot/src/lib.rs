@@ -9,6 +9,7 @@
 //! Layers are independent of each other: overlayfs stacks them, so each is unpacked without its parents, in any
 //! order. Nothing is mounted by this crate.
 
+mod changes;
 mod error;
 mod info;
 mod rw;
@@ -17,6 +18,7 @@ mod store;
 mod trash;
 mod usage;
 
+pub use changes::{Change, ChangeKind};
 pub use error::{Error, Result};
 pub use info::LayerInfo;
 pub use rw::Mount;

@@ -16,6 +16,25 @@ pub(super) struct Lowers {
     pub(super) roots: Vec<OwnedFd>,
 }
 
+/// A stack of layers to look into, topmost first, as overlayfs would merge them.
+#[derive(Debug)]
+pub struct LayerStack(Lowers);
+
+impl LayerStack {
+    /// Over these layer roots, topmost first.
+    pub fn new(roots: Vec<OwnedFd>) -> Self {
+        Self(Lowers { roots })
+    }
+
+    /// What the merged view has at a path of names (no `.`, no `..`); links are not followed.
+    ///
+    /// # Errors
+    /// Those of openat(2) and fstat(2) but "not found".
+    pub fn stat(&self, path: &[&[u8]]) -> std::io::Result<Option<Stat>> {
+        Ok(self.0.find(path.iter().copied())?.map(|hit| hit.stat))
+    }
+}
+
 /// Something found in the merged view of the layers below.
 pub(super) struct Hit {
     parent: OwnedFd,

@@ -3,4 +3,5 @@
 mod hostile;
 mod layer;
 mod oracle;
+mod pack;
 mod support;

@@ -94,3 +94,51 @@ fn containers_stack_on_layers() {
     assert_eq!(store.rw_names().expect("lists"), Vec::<String>::new());
     wait_idle(&store);
 }
+
+#[test]
+fn changes_are_told_apart() {
+    let (_tmp, store) = open();
+    let staged = store.stage().expect("stages");
+    let fs = staged.path().join("fs");
+    for dir in ["etc", "usr/lib", "var"] {
+        std::fs::create_dir_all(fs.join(dir)).expect("mkdir");
+    }
+    for file in ["etc/old", "etc/gone", "usr/lib/so"] {
+        std::fs::write(fs.join(file), "x").expect("writes");
+    }
+    store.publish(vec![(staged, key(1), LayerInfo::default())]).expect("publishes");
+    let mount = store.prepare_rw("c", &[key(1)]).expect("prepares");
+    assert_eq!(store.changes("c").expect("walks"), []);
+    let upper = &mount.upper;
+    let copy_up = |dir: &str| {
+        std::fs::create_dir_all(upper.join(dir)).expect("mkdir");
+        let below = mount.lower[0].join(dir).metadata().expect("stat").modified().expect("time");
+        std::fs::File::open(upper.join(dir)).expect("open").set_modified(below).expect("touch");
+    };
+    copy_up("usr");
+    copy_up("var");
+    for dir in ["etc", "usr/lib", "new/sub"] {
+        std::fs::create_dir_all(upper.join(dir)).expect("mkdir");
+    }
+    for file in ["etc/old", "new/sub/f"] {
+        std::fs::write(upper.join(file), "y").expect("writes");
+    }
+    copy_up("usr");
+    rustix::fs::mknodat(CWD, upper.join("etc/gone"), rustix::fs::FileType::CharacterDevice, 0.into(), 0)
+        .expect("mknod");
+    let got: Vec<String> =
+        store.changes("c").expect("walks").into_iter().map(|c| format!("{:?} {}", c.kind, c.path)).collect();
+    assert_eq!(
+        got,
+        [
+            "Modified /etc",
+            "Deleted /etc/gone",
+            "Modified /etc/old",
+            "Added /new",
+            "Added /new/sub",
+            "Added /new/sub/f",
+            "Modified /usr",
+            "Modified /usr/lib",
+        ]
+    );
+}
