@@ -185,7 +185,7 @@ fn a_killed_launcher_harms_nobody() {
         .unwrap();
     let other = fixture.plan(&["true"]);
     until("it is noticed", || fixture.launcher.launch(&other).is_err());
-    fixture.launcher = shim_proto::Launcher::spawn(binary()).unwrap();
+    fixture.launcher = shim_proto::Launcher::spawn(&binary()).unwrap();
     assert_eq!(fixture.run(&["true"]).0.status, 0);
     container.ok(Request::Signal { exec: None, signal: 9, all: false });
     assert_eq!(container.wait().status, 137);

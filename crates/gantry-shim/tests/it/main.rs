@@ -6,5 +6,6 @@ mod control;
 mod exec;
 mod fixture;
 mod lifecycle;
+mod measure;
 mod sandbox;
 mod streams;

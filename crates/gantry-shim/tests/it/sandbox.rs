@@ -324,7 +324,7 @@ fn tiny_init() {
         "-c",
         "ps; (sleep 0.1 &); sleep 0.3; ps; trap 'exit 4' TERM; echo rea''dy; while :; do sleep 0.05; done",
     ]);
-    plan.init = Some(crate::fixture::binary().to_owned());
+    plan.init = Some(crate::fixture::binary());
     let mut container = fixture.launch(&plan);
     let mut stream = container.attach(None, false);
     container.start().unwrap();
