@@ -1,5 +1,6 @@
 //! `docker import`: a root file system becomes an image of one layer.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use archive::{Compression, Peeked};
@@ -58,17 +59,18 @@ impl Store {
         let document = document(&import, config, unpacked.diff_id.clone());
         let mut fresh = Some(unpacked);
         let name = import.reference.map(|r| r.or_latest().to_string());
-        self.add_image(name, document, vec![layer], |_| fresh.take().map(Ok))
+        self.add_image(NewImage { name, document, layers: vec![layer], ..NewImage::default() }, |_| {
+            fresh.take().map(Ok)
+        })
     }
 
     /// Writes document and manifest for layers that are in the content store, and names the image.
     pub(crate) fn add_image(
         &self,
-        name: Option<String>,
-        document: ImageDocument,
-        layers: Vec<Descriptor>,
+        new: NewImage,
         fresh: impl FnMut(usize) -> Option<Result<crate::unpack::Unpacked>>,
     ) -> Result<Digest> {
+        let NewImage { name, document, layers, labels, kept } = new;
         let json = |what, e: serde_json::Error| Error::InvalidDocument {
             what,
             digest: Digest::sha256([0; 32]),
@@ -87,19 +89,34 @@ impl Store {
         let digest = content::Hasher::digest(&bytes);
         let target = descriptor(media_type::OCI_MANIFEST, &digest, bytes.len() as u64);
         let checked = Checked::new(digest.clone(), manifest, &config)?;
-        let added = checked.manifest.layers.iter().map(|l| (l.digest.clone(), l.clone())).collect();
+        let own = checked.manifest.layers.iter().skip(kept);
+        let added = own.map(|l| (l.digest.clone(), l.clone())).collect();
         let mut incoming = Incoming::new(self);
         incoming.pin_manifest(&checked);
         let size = bytes.len() as u64;
         incoming.document(config_digest, config);
         incoming.document(digest.clone(), bytes);
-        incoming.name(name.unwrap_or_else(|| dangling_name(digest.as_str())), target);
+        incoming.labelled_name(name.unwrap_or_else(|| dangling_name(digest.as_str())), target, labels);
         let done = incoming.manifest(&checked, size, true, fresh).and_then(|()| incoming.commit());
         if done.is_err() {
             incoming.undo(added)?;
         }
         done.map(|()| digest)
     }
+}
+
+/// An image to be made of what is in the content store.
+#[derive(Default)]
+pub(crate) struct NewImage {
+    /// Normalized; `None` leaves it without a name.
+    pub(crate) name: Option<String>,
+    pub(crate) document: ImageDocument,
+    /// Lowest first.
+    pub(crate) layers: Vec<Descriptor>,
+    /// Labels of the store.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// How many of the layers belong to another image, too.
+    pub(crate) kept: usize,
 }
 
 fn document(import: &Import, config: ImageConfig, diff_id: Digest) -> ImageDocument {

@@ -12,13 +12,16 @@ use crate::store::Pin;
 use crate::unpack::{Assembly, Unpacked};
 use crate::{Error, Result, Store, document, platform};
 
+/// Labels of the store on a name.
+type Labels = BTreeMap<String, String>;
+
 /// Documents and records of one operation.
 pub(crate) struct Incoming<'a> {
     store: &'a Store,
     pins: Vec<Pin>,
     documents: BTreeMap<Digest, Vec<u8>>,
     records: BTreeMap<Digest, ManifestRecord>,
-    names: Vec<(String, Descriptor)>,
+    names: Vec<(String, Descriptor, Option<Labels>)>,
 }
 
 /// A manifest with its document, checked against each other.
@@ -124,7 +127,12 @@ impl<'a> Incoming<'a> {
 
     /// A name to be set when everything else is in place.
     pub(crate) fn name(&mut self, name: String, target: Descriptor) {
-        self.names.push((name, target));
+        self.names.push((name, target, None));
+    }
+
+    /// [`Self::name`] with the store's own labels.
+    pub(crate) fn labelled_name(&mut self, name: String, target: Descriptor, labels: Labels) {
+        self.names.push((name, target, Some(labels)));
     }
 
     /// Stores documents, then commits records and names in one step.
@@ -137,9 +145,10 @@ impl<'a> Incoming<'a> {
             for (digest, record) in records {
                 change.put_manifest(digest.clone(), record.clone());
             }
-            for (name, target) in names {
-                let labels = current.get(name).filter(|o| o.target.digest == target.digest);
-                change.set_name(current, name, target, labels.map(|o| o.labels.clone()).unwrap_or_default());
+            for (name, target, labels) in names {
+                let old = || current.get(name).filter(|o| o.target.digest == target.digest);
+                let labels = labels.clone().or_else(|| old().map(|o| o.labels.clone()));
+                change.set_name(current, name, target, labels.unwrap_or_default());
             }
             Ok(())
         })

@@ -8,6 +8,7 @@
 //! something that a power loss can take away.
 
 mod changes;
+mod commit;
 mod document;
 mod error;
 mod filter;
@@ -33,9 +34,11 @@ mod view;
 mod walk;
 
 pub use changes::apply_changes;
+pub use commit::Commit;
 pub use error::{Error, Result};
 pub use filter::{LabelCheck, ListFilter};
 pub use progress::{Action, Progress, ProgressSink, null_sink};
+pub use snapshot::{Change, ChangeKind};
 pub use store::Store;
 pub use types::{
     Import, InUse, Load, Loaded, NoneInUse, Pull, Pulled, RemoveOptions, RootfsMount, Save, StoreConfig, Use,
