@@ -11,6 +11,7 @@ mod failure;
 mod flags;
 mod format;
 mod help;
+mod plugin;
 mod progress;
 mod reference;
 mod table;
@@ -53,6 +54,12 @@ fn run(args: &[String]) -> Result<()> {
             break;
         }
         let Some(child) = command.child(word) else {
+            if command.path.is_empty() {
+                let config = config::Config::load(config::directory(globals.get("config")));
+                if let Some(path) = plugin::find(&config, word) {
+                    return plugin::become_plugin(&path, args);
+                }
+            }
             if help_first {
                 break;
             }
@@ -65,6 +72,11 @@ fn run(args: &[String]) -> Result<()> {
         return console::out(&help::screen(command));
     }
     let app = App::new(globals);
+    if matches!(command.canonical, "image build" | "bake")
+        && let Some(path) = plugin::find(&app.config, "buildx")
+    {
+        return plugin::become_plugin(&path, &buildx_args(args, command, rest));
+    }
     let matches = if command.path.is_empty() {
         flags::parse(command, &[], false)?
     } else {
@@ -85,6 +97,14 @@ fn run(args: &[String]) -> Result<()> {
     flags::check_arity(command, matches.args.len())?;
     app.check_supported(&matches)?;
     command::run(&app, &matches)
+}
+
+/// `docker -H x build -t y .` becomes `docker -H x buildx build -t y .`
+fn buildx_args(args: &[String], command: &table::Command, rest: &[String]) -> Vec<String> {
+    let before = args.len() - rest.len() - command.path.len();
+    let verb = if command.canonical == "bake" { "bake" } else { "build" };
+    let words = ["buildx".to_owned(), verb.to_owned()];
+    args[..before].iter().cloned().chain(words).chain(rest.iter().cloned()).collect()
 }
 
 fn unknown(command: &table::Command, word: &str) -> Failure {
