@@ -83,7 +83,7 @@ pub fn play(script: &Script, engine: &Engine, cli: &Cli, options: &Options) -> a
             Err(error) => {
                 let log = engine.log();
                 let what = format!("{error:#}\n  daemon's log:\n{}", worries(log.get(logged..).unwrap_or(&log)));
-                eprintln!("FAILED {name}\n{what}");
+                eprintln!("FAILED {name}");
                 report.failed.push((name, what));
             }
         }

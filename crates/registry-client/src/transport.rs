@@ -2,6 +2,7 @@
 
 mod connect;
 mod dns;
+mod pinned;
 mod proxy;
 mod tls;
 

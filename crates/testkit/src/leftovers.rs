@@ -120,10 +120,16 @@ pub fn mounts(pid: u32) -> anyhow::Result<Vec<String>> {
     Ok(table.lines().filter_map(parse).collect())
 }
 
-/// Names of the links in the network namespace of a process.
+/// Names of the links in the network namespace of a process. Left out: ends of pairs that are plugged in nowhere,
+/// which wait in a pool of ours for containers to come.
 pub fn links(pid: u32) -> anyhow::Result<Vec<String>> {
     let table = fs::read_to_string(format!("/proc/{pid}/net/dev"))?;
-    Ok(table.lines().skip(2).filter_map(|l| l.split(':').next()).map(|n| n.trim().to_owned()).collect())
+    let names = table.lines().skip(2).filter_map(|l| l.split(':').next()).map(|n| n.trim().to_owned());
+    let waits = |name: &str| {
+        let link = PathBuf::from(format!("/proc/{pid}/root/sys/class/net/{name}"));
+        name.starts_with("veth") && link.exists() && !link.join("master").exists()
+    };
+    Ok(names.filter(|name| !waits(name)).collect())
 }
 
 /// Cgroups below a machine's own, in every hierarchy, as `<hierarchy>:<path below the machine's>`.

@@ -114,8 +114,11 @@ async fn serve_h1<S: Send + Sync + 'static>(
         let (core, origin, peer) = (core.clone(), origin.clone(), peer.clone());
         async move { Ok::<_, std::convert::Infallible>(core.handle(request, &origin, peer).await) }
     });
-    let served =
-        http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(conn), service).with_upgrades();
+    let served = http1::Builder::new()
+        .header_read_timeout(None)
+        .title_case_headers(true)
+        .serve_connection(TokioIo::new(conn), service)
+        .with_upgrades();
     let mut served = std::pin::pin!(served);
     tokio::select! {
         done = served.as_mut() => done,

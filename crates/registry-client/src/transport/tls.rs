@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::pinned::Verifier;
 use crate::TransportError;
 use crate::host::Trust;
 
@@ -58,8 +59,12 @@ impl TlsSettings {
         } else {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            roots.add_parsable_certificates(files.authorities);
-            builder.with_root_certificates(roots)
+            roots.add_parsable_certificates(files.authorities.iter().cloned());
+            let provider = self.provider.clone();
+            match Verifier::new(roots, files.authorities, provider) {
+                Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
+                Err(e) => return Err(TransportError::Files(format!("tls: {e}"))),
+            }
         };
         let config = match files.identity {
             Some((chain, key)) => {
@@ -159,10 +164,17 @@ fn certificate_text(error: &CertificateError, host: &str) -> String {
             format!("certificate is not valid for any names, but wanted to match {host}")
         }
         NotValidForNameContext { presented, .. } => {
-            format!("certificate is valid for {}, not {host}", presented.join(", "))
+            let names: Vec<&str> = presented.iter().map(|n| bare_name(n)).collect();
+            format!("certificate is valid for {}, not {host}", names.join(", "))
         }
         other => other.to_string(),
     }
+}
+
+/// `DnsName("x")` and `IpAddress(x)`, as the verifier lists names, without their wrapping.
+fn bare_name(name: &str) -> &str {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
+    inner.trim_matches('"')
 }
 
 /// For insecure registries: takes any certificate, but checks that the other side has its key.
