@@ -1,4 +1,5 @@
-//! Builds `gantry-shim`, which is shipped inside `gantry`. `GANTRY_SHIM=<file>` takes that file instead.
+//! Builds what is shipped inside `gantry`: `gantry-shim` (`GANTRY_SHIM=<file>` takes that file instead), and the image
+//! `gantry/hello`.
 
 use std::env;
 use std::fs;
@@ -31,6 +32,73 @@ fn main() {
     let bytes = fs::read(&shim).unwrap_or_else(|e| panic!("cannot read {}: {e}", shim.display()));
     println!("cargo::rustc-env=GANTRY_SHIM_PATH={}", shim.display());
     println!("cargo::rustc-env=GANTRY_SHIM_HASH={:016x}", hash(&bytes));
+    println!("cargo::rustc-env=GANTRY_HELLO_PATH={}", hello().display());
+}
+
+/// Compiles the program of the hello image and packs it; gives the archive.
+fn hello() -> PathBuf {
+    let source = Path::new(&env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("hello/hello.rs");
+    println!("cargo::rerun-if-changed={}", source.display());
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    let program = out.join("hello");
+    let status = Command::new(env::var_os("RUSTC").expect("cargo sets it"))
+        .args(["--edition=2024", "--target", &env::var("TARGET").expect("cargo sets it")])
+        .args(["-Copt-level=s", "-Cpanic=abort", "-Clto=fat", "-Cstrip=symbols", "-Ccodegen-units=1"])
+        .args(["-Ctarget-feature=+crt-static", "-Crelocation-model=static", "-o"])
+        .args([&program, &source])
+        .status()
+        .expect("rustc can be run");
+    assert!(status.success(), "the hello program does not build");
+    let mut layer = Vec::new();
+    pack(&mut layer, "hello", 0o755, &fs::read(&program).expect("just made"));
+    layer.resize(layer.len() + 1024, 0);
+    let diff_id = sha256(&layer);
+    let architecture = match env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
+        Ok("x86_64") => "amd64",
+        Ok("aarch64") => "arm64",
+        other => panic!("no image for {other:?}"),
+    };
+    let config = format!(
+        r#"{{"architecture":"{architecture}","os":"linux","created":"2026-01-01T00:00:00Z","config":{{"Cmd":["/hello"],"WorkingDir":"/"}},"rootfs":{{"type":"layers","diff_ids":["sha256:{diff_id}"]}},"history":[{{"created":"2026-01-01T00:00:00Z","created_by":"COPY hello /"}}]}}"#
+    );
+    let config_name = format!("{}.json", sha256(config.as_bytes()));
+    let manifest = format!(
+        r#"[{{"Config":"{config_name}","RepoTags":["gantry/hello:latest"],"Layers":["{diff_id}/layer.tar"]}}]"#
+    );
+    let mut archive = Vec::new();
+    pack(&mut archive, &config_name, 0o644, config.as_bytes());
+    pack(&mut archive, &format!("{diff_id}/layer.tar"), 0o644, &layer);
+    pack(&mut archive, "manifest.json", 0o644, manifest.as_bytes());
+    archive.resize(archive.len() + 1024, 0);
+    let path = out.join("hello.tar");
+    fs::write(&path, archive).expect("OUT_DIR can be written");
+    path
+}
+
+/// Appends a file to a tar archive (ustar, POSIX.1-1988).
+fn pack(tar: &mut Vec<u8>, name: &str, mode: u32, data: &[u8]) {
+    let mut header = [0u8; 512];
+    let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    put(0, name);
+    put(100, &format!("{mode:07o}"));
+    put(108, "0000000");
+    put(116, "0000000");
+    put(124, &format!("{:011o}", data.len()));
+    // 2026-01-01.
+    put(136, &format!("{:011o}", 1_767_225_600));
+    put(148, "        ");
+    put(156, "0");
+    put(257, "ustar\x0000");
+    let sum: u32 = header.iter().map(|b| u32::from(*b)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    tar.extend_from_slice(&header);
+    tar.extend_from_slice(data);
+    tar.resize(tar.len().next_multiple_of(512), 0);
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn build() -> PathBuf {

@@ -44,5 +44,5 @@ fn write(path: &Path) -> std::io::Result<()> {
 
 /// The image for a first container without a network: its name, and its archive.
 pub(super) fn hello_image() -> Option<(&'static str, &'static [u8])> {
-    None
+    Some(("gantry/hello:latest", include_bytes!(env!("GANTRY_HELLO_PATH"))))
 }
