@@ -77,10 +77,10 @@ pub(crate) fn add_pair(host: &Host, namespace: BorrowedFd<'_>, inside: &mut Sock
     // The host's end is a port of a switch: it needs no address, nor the packets that come with one.
     let quiet = LinkChange { addr_gen: Some(AddrGen::None), ..LinkChange::default() };
     batch.set_link(LinkRef::Name(&host_if), &quiet);
-    match host.route().execute_all(&batch).map_err(refused("create interface pair"))?.into_iter().next() {
-        Some((0, source)) => return Err(Error::Netlink { what: "create interface pair", source }),
-        // A kernel without IPv6 has no such setting.
-        Some(_) | None => {}
+    let refusals = host.route().execute_all(&batch).map_err(refused("create interface pair"))?;
+    // A kernel without IPv6 refuses the second operation, and does not need it.
+    if let Some((0, source)) = refusals.into_iter().next() {
+        return Err(Error::Netlink { what: "create interface pair", source });
     }
     let found = inside.link(name).map_err(refused("find the interface"))?;
     match found {

@@ -10,7 +10,7 @@ use crate::heal::Watcher;
 use crate::inner::Inner;
 use crate::{
     Config, ConnectSpec, EndpointState, Error, NetworkCreated, NetworkRef, NetworkSpec, NetworkView, Sandbox,
-    SandboxSpec, heal,
+    SandboxSpec,
 };
 
 /// Networks and sandboxes of one daemon. Cheap to clone; all clones are the same service.
