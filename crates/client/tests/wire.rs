@@ -1,5 +1,7 @@
 //! The client against a small engine made of a listener and canned answers.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, outside of functions the lint knows as such")]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;

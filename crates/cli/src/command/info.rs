@@ -312,7 +312,19 @@ const DF_HEADERS: [(&str, &str); 5] =
 
 /// `docker system df`
 pub(super) fn disk_usage(app: &App, m: &Matches) -> Result<()> {
-    let usage = client::system::disk_usage(app.client()?, &Query::new())?;
+    let client = app.client()?;
+    let detailed = m.on("verbose") && client.at_least("1.52")?;
+    let mut usage = client::system::disk_usage(client, &Query::new().with_flag("verbose", detailed))?;
+    for (newer, older) in [
+        ("ImageUsage", "Images"),
+        ("ContainerUsage", "Containers"),
+        ("VolumeUsage", "Volumes"),
+        ("BuildCacheUsage", "BuildCache"),
+    ] {
+        if usage[newer]["Items"].is_array() {
+            usage[older] = usage[newer]["Items"].clone();
+        }
+    }
     if m.on("verbose") {
         return verbose(m, &usage);
     }
@@ -347,7 +359,18 @@ fn usage_row(kind: &str, total: usize, active: usize, bytes: i64, reclaimable: i
     ])
 }
 
+/// The figures that engines since API 1.52 sum up themselves.
+fn summed(usage: &Value, key: &str, kind: &str, percent: bool) -> Option<Value> {
+    let sum = usage.get(key).filter(|s| s.is_object())?;
+    let count = |key: &str| usize::try_from(number(&sum[key])).unwrap_or(0);
+    let (total, active) = (count("TotalCount"), count("ActiveCount"));
+    Some(usage_row(kind, total, active, number(&sum["TotalSize"]), number(&sum["Reclaimable"]), percent))
+}
+
 fn images(usage: &Value) -> Value {
+    if let Some(row) = summed(usage, "ImageUsage", "Images", true) {
+        return row;
+    }
     let all = list(usage, "Images");
     let active = all.iter().filter(|i| number(&i["Containers"]) > 0).count();
     let used: i64 = all
@@ -361,6 +384,9 @@ fn images(usage: &Value) -> Value {
 }
 
 fn containers(usage: &Value) -> Value {
+    if let Some(row) = summed(usage, "ContainerUsage", "Containers", true) {
+        return row;
+    }
     let all = list(usage, "Containers");
     let is_active = |c: &&&Value| ["running", "paused", "restarting"].contains(&text(c, "State"));
     let active = all.iter().filter(is_active).count();
@@ -370,6 +396,9 @@ fn containers(usage: &Value) -> Value {
 }
 
 fn volumes(usage: &Value) -> Value {
+    if let Some(row) = summed(usage, "VolumeUsage", "Local Volumes", true) {
+        return row;
+    }
     let all = list(usage, "Volumes");
     let bytes = |v: &Value| number(&v["UsageData"]["Size"]).max(0);
     let active = all.iter().filter(|v| number(&v["UsageData"]["RefCount"]) > 0).count();
@@ -379,6 +408,9 @@ fn volumes(usage: &Value) -> Value {
 }
 
 fn builds(usage: &Value) -> Value {
+    if let Some(row) = summed(usage, "BuildCacheUsage", "Build Cache", false) {
+        return row;
+    }
     let all = list(usage, "BuildCache");
     let active = all.iter().filter(|b| b["InUse"] == Value::Bool(true)).count();
     let own: i64 = all.iter().filter(|b| b["Shared"] != Value::Bool(true)).map(|b| number(&b["Size"])).sum();

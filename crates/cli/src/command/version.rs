@@ -18,7 +18,8 @@ pub(super) fn client_version(context: &str, api: &str) -> Value {
     }
     value["DefaultAPIVersion"] = client::API_VERSION.into();
     value["GitCommit"] = BUILD.into();
-    value["GoVersion"] = "none (Rust)".into();
+    // Not made with Go; templates still find the field.
+    value["GoVersion"] = "".into();
     value["Os"] = "linux".into();
     value["Arch"] = arch.into();
     value["BuildTime"] = "".into();
