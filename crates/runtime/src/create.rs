@@ -14,7 +14,7 @@ use crate::child::init::{InitPlan, Tty};
 use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
 use crate::limits::set_limit;
-use crate::namespaces::{BirthNamespace, Namespaces};
+use crate::namespaces::Namespaces;
 use crate::starting::{Starting, Whose};
 use crate::stdio::Stdio;
 use crate::{child, hooks, source};
@@ -95,17 +95,13 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
     let into = cgroup_step(create.cgroup.open_for_clone_into())?;
     let process = process(create.spec)?;
     let clone_flags = prepared.namespaces.clone_flags;
-    let birth = BirthNamespace::enter(prepared.namespaces.pid.as_ref())?;
-    let cloned = sys::process::clone3(clone_flags, into.as_ref().map(|fd| fd.as_fd()));
+    let cloned =
+        sys::process::clone3(clone_flags, into.as_ref().map(|fd| fd.as_fd())).context(Step::Namespace, "clone3")?;
     let (pid, pidfd) = match cloned {
-        Err(errno) => {
-            birth.restore()?;
-            return Err(Failure::new(Step::Namespace, "clone3", errno));
-        }
-        Ok(Cloned::Parent { pid, pidfd }) => (pid, pidfd),
+        Cloned::Parent { pid, pidfd } => (pid, pidfd),
         // Nothing of the child's comes back from here.
-        Ok(Cloned::Child) => {
-            drop((ours, birth));
+        Cloned::Child => {
+            drop(ours);
             let Prepared { namespaces, rootfs, mounts, init } = prepared;
             let tty = match &stdio {
                 Stdio::Terminal { size } => Some(Tty { size: *size }),
@@ -138,7 +134,6 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
         ready: false,
         hooks: hooks::runner(create.spec, create.id),
     };
-    birth.restore()?;
     if clone_flags & flags::NEWUSER != 0 {
         let linux = create.spec.linux.as_ref();
         write_id_map(pid, "uid_map", linux.map(|l| l.uid_mappings.as_slice()).unwrap_or_default())?;

@@ -20,6 +20,7 @@ mod create;
 mod exec;
 mod failure;
 mod filter;
+mod foreign;
 mod hooks;
 mod limits;
 mod namespaces;

@@ -20,7 +20,7 @@ pub(crate) struct Namespaces {
     pub(crate) new_cgroup: bool,
     /// Joined by the child, in this order.
     pub(crate) joined: Vec<(NamespaceType, OwnedFd)>,
-    /// PID namespace that children of the shim are born in.
+    /// PID namespace that is joined, as the last step: what lives there must not see a process whose root is the host's.
     pub(crate) pid: Option<OwnedFd>,
     /// Whether there is a user namespace other than the shim's.
     pub(crate) user: bool,
@@ -84,29 +84,10 @@ impl Namespaces {
     }
 }
 
-/// The PID namespace that children of this process are born in, changed until [`Self::restore`].
-#[derive(Debug)]
-pub(crate) struct BirthNamespace {
-    own: Option<OwnedFd>,
-}
-
-impl BirthNamespace {
-    /// Lets children be born in `pid`, if given.
-    pub(crate) fn enter(pid: Option<&OwnedFd>) -> Result<Self> {
-        let Some(pid) = pid else { return Ok(Self { own: None }) };
-        let own = rustix::fs::open("/proc/self/ns/pid", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .context(Step::Namespace, "open /proc/self/ns/pid")?;
-        move_into_link_name_space(pid.as_fd(), Some(LinkNameSpaceType::ProcessID))
-            .context(Step::Namespace, "failed to setns into pid namespace")?;
-        Ok(Self { own: Some(own) })
-    }
-
-    /// Lets children be born in this process' own again. Not for the child.
-    pub(crate) fn restore(self) -> Result<()> {
-        let Some(own) = self.own else { return Ok(()) };
-        move_into_link_name_space(own.as_fd(), Some(LinkNameSpaceType::ProcessID))
-            .context(Step::Namespace, "failed to setns back into pid namespace")
-    }
+/// Lets children of this process be born in a PID namespace.
+pub(crate) fn bear_in(pid: &OwnedFd) -> Result<()> {
+    move_into_link_name_space(pid.as_fd(), Some(LinkNameSpaceType::ProcessID))
+        .context(Step::Namespace, "failed to setns into pid namespace")
 }
 
 fn link_type(kind: NamespaceType) -> LinkNameSpaceType {

@@ -15,6 +15,7 @@ use shim_proto::{Rootfs, Step};
 use sys::mount::{MountAttr, attr, mount_setattr, propagation};
 
 use crate::failure::{Context as _, Failure, Result, quoted};
+use crate::foreign;
 use crate::options::Options;
 use crate::tree::is_dir;
 
@@ -107,8 +108,16 @@ fn bind(mount: &Mount, options: &Options) -> Result<Kind> {
     Ok(Kind::Bind { tree, directory })
 }
 
-/// A detached copy of the mount at `path`.
+/// A detached copy of the mount at `path`. A path below the root of another process (`/proc/<pid>/root/…`) is copied from
+/// that process' mount namespace.
 fn clone_tree(path: &Path, recursive: bool) -> std::result::Result<OwnedFd, Errno> {
+    match foreign::parse(path) {
+        Some((pid, inside)) => foreign::run(pid, || clone_here(inside, recursive)),
+        None => clone_here(path, recursive),
+    }
+}
+
+fn clone_here(path: &Path, recursive: bool) -> std::result::Result<OwnedFd, Errno> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     if recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;

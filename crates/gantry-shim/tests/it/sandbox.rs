@@ -290,7 +290,10 @@ fn namespaces_are_joined() {
     let plan = fixture.plan(&["sleep", "100"]);
     let mut first = fixture.launch(&plan);
     let pid = first.start().unwrap();
-    let mut plan = fixture.plan(&["sh", "-c", "for n in net ipc pid; do readlink /proc/self/ns/$n; done; ps"]);
+    let mut plan = fixture.plan(&["sh", "-c", "for n in net ipc pid; do readlink /proc/self/ns/$n; done; ps; cat /dev/shm/from; echo x > /dev/shm/to; wc -l < /proc/keys"]);
+    first.exec_run("w", &["sh", "-c", "echo shared > /dev/shm/from"]);
+    plan.spec.mounts.retain(|m| m.destination != "/dev/shm");
+    plan.spec.mounts.push(bind(Path::new(&format!("/proc/{pid}/root/dev/shm")), "/dev/shm", &["rbind", "rprivate"]));
     if let Some(linux) = &mut plan.spec.linux {
         linux.namespaces = [
             (NamespaceType::Mount, String::new()),
@@ -310,7 +313,8 @@ fn namespaces_are_joined() {
         let link = fs::read_link(format!("/proc/{pid}/ns/{name}")).unwrap();
         assert!(out.contains(link.to_str().unwrap()), "{name}: {out}");
     }
-    assert!(out.contains("sleep 100"), "{out}");
+    assert!(out.contains("sleep 100") && out.contains("shared\n") && out.ends_with("0\n"), "{out}{err}");
+    assert_eq!(first.exec_run("r", &["cat", "/dev/shm/to"]).1, "x\n");
     first.ok(shim_proto::Request::Signal { exec: None, signal: 9, all: false });
     first.wait();
     first.delete();

@@ -12,7 +12,7 @@ use rustix::process::{
 };
 use shim_proto::{Conn, Size, Step};
 use sys::mount::{MountAttr, attr, mount_setattr};
-use sys::process::flags;
+use sys::process::{Cloned, clone3_of_single_thread, flags};
 
 use crate::channel::{FromChild, ToChild};
 use crate::child::mounts::Mounter;
@@ -20,7 +20,7 @@ use crate::child::{console, devices, finish, hide, identity, kernel};
 use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
 use crate::hooks;
-use crate::namespaces::Namespaces;
+use crate::namespaces::{Namespaces, bear_in};
 use crate::options::propagation_named;
 use crate::source;
 use crate::stdio::Stdio;
@@ -119,7 +119,8 @@ fn prepare<'a>(mut plan: InitPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<fini
         gate.pass()?;
         sys::process::unshare(flags::NEWCGROUP).context(Step::Namespace, "unshare cgroup namespace")?;
     }
-    let mut mounter = Mounter::new(&tree, linux.map(|l| l.mount_label.as_str()).unwrap_or_default());
+    let mut mounter =
+        Mounter::new(&tree, linux.map(|l| l.mount_label.as_str()).unwrap_or_default(), plan.namespaces.pid.as_ref());
     for mount in std::mem::take(&mut plan.mounts) {
         mounter.mount(mount)?;
     }
@@ -151,8 +152,25 @@ fn prepare<'a>(mut plan: InitPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<fini
     if let Some(hooks) = &plan.spec.hooks {
         hooks::run(&hooks.start_container, &hooks::state(plan.spec, plan.id, Status::Created))?;
     }
+    if let Some(pid) = &plan.namespaces.pid {
+        bear_in(pid)?;
+        fork_inside(conn)?;
+    }
     let front: &[&str] = if plan.with_init { &[INIT_PATH, "--"] } else { &[] };
     finish::Finish::new(plan.process, front, plan.filter, stdio, console, Some(&proc), &root)
+}
+
+/// Goes on as a child in the PID namespace that children are born in, a child of the shim's.
+pub(crate) fn fork_inside(conn: &Conn) -> Result<()> {
+    match clone3_of_single_thread(flags::PARENT, None).context(Step::Namespace, "clone3")? {
+        Cloned::Parent { pid, pidfd } => {
+            let sent = conn.send(&FromChild::Forked { pid }, &[pidfd.as_fd()]);
+            sys::process::exit_now(i32::from(sent.is_err()));
+        }
+        Cloned::Child => {}
+    }
+    detach()?;
+    setsid().context(Step::Prepare, "setsid").map(drop)
 }
 
 /// Hooks of the shim (it is asked to run them), then those in the container's namespaces, on the host's files still.

@@ -4,18 +4,17 @@
 //! PID namespace), and the user's process, forked by it into the container's PID namespace when root and working
 //! directory lie in the container already. Its parent is the shim.
 
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use oci::runtime::Process;
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::process::setsid;
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 use shim_proto::{Conn, Step};
-use sys::process::{Cloned, clone3_of_single_thread, flags};
+use sys::process::flags;
 
 use crate::channel::FromChild;
-use crate::child::init::{Tty, detach, join_keyring, wait_for_go};
+use crate::child::init::{Tty, detach, fork_inside, join_keyring, wait_for_go};
 use crate::child::mounts::private_proc;
 use crate::child::{console, finish, identity};
 use crate::failure::{Context as _, Failure, Result};
@@ -63,15 +62,7 @@ fn join<'a>(plan: &JoinPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Fi
         Some(tty) => Some(console::open_running(tty.size, conn)?),
         None => None,
     };
-    match clone3_of_single_thread(flags::PARENT, None).context(Step::Namespace, "clone3")? {
-        Cloned::Parent { pid, pidfd } => {
-            let sent = conn.send(&FromChild::Forked { pid }, &[pidfd.as_fd()]);
-            sys::process::exit_now(i32::from(sent.is_err()));
-        }
-        Cloned::Child => {}
-    }
-    detach()?;
-    setsid().context(Step::Prepare, "setsid")?;
+    fork_inside(conn)?;
     let root = rustix::fs::openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .context(Step::Rootfs, "open /")?;
     let labelled = !plan.process.apparmor_profile.is_empty() || !plan.process.selinux_label.is_empty();

@@ -6,13 +6,15 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string,
-    fsmount, fsopen, move_mount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen, move_mount,
 };
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use shim_proto::Step;
 use sys::mount::{MountAttr, attr, mount_setattr};
 
 use crate::failure::{Context as _, Failure, Result, quoted, words};
+use crate::foreign;
 use crate::options::Options;
 use crate::source::{CgroupV1, Kind, Prepared, mount_text};
 use crate::tree::{Missing, Tree, is_dir};
@@ -41,6 +43,8 @@ type Outcome<T> = std::result::Result<T, Errno>;
 pub(crate) struct Mounter<'a> {
     tree: &'a Tree,
     label: &'a str,
+    /// PID namespace of the container when this process is not in it.
+    pids: Option<&'a OwnedFd>,
     proc: Option<OwnedFd>,
     devpts: Option<OwnedFd>,
     dev: Option<OwnedFd>,
@@ -48,8 +52,8 @@ pub(crate) struct Mounter<'a> {
 }
 
 impl<'a> Mounter<'a> {
-    pub(crate) fn new(tree: &'a Tree, label: &'a str) -> Self {
-        Self { tree, label, proc: None, devpts: None, dev: None, read_only_later: Vec::new() }
+    pub(crate) fn new(tree: &'a Tree, label: &'a str, pids: Option<&'a OwnedFd>) -> Self {
+        Self { tree, label, pids, proc: None, devpts: None, dev: None, read_only_later: Vec::new() }
     }
 
     /// The root of the container's own devpts, if it has one.
@@ -66,7 +70,8 @@ impl<'a> Mounter<'a> {
     pub(crate) fn proc(&mut self) -> Result<OwnedFd> {
         match self.proc.take() {
             Some(fd) => Ok(fd),
-            None => private_proc(),
+            None => procfs("proc", &Options::default(), self.pids)
+                .map_err(|(what, errno)| Failure::new(Step::Mount, format!("private procfs: {what}"), errno)),
         }
     }
 
@@ -130,7 +135,10 @@ impl<'a> Mounter<'a> {
         if copy_up {
             return Err(("tmpcopyup", Errno::OPNOTSUPP));
         }
-        let fs = new_filesystem(filesystem, source, &options, self.label)?;
+        let fs = match filesystem {
+            "proc" => procfs(source, &options, self.pids)?,
+            _ => new_filesystem(filesystem, source, &options, self.label)?,
+        };
         place(&fs, target).map_err(|e| ("move_mount", e))?;
         if later {
             self.read_only_later.push(fs.try_clone().map_err(|_| ("dup", Errno::MFILE))?);
@@ -200,10 +208,29 @@ fn place_hierarchy(top: &OwnedFd, hierarchy: CgroupV1, options: &Options, read_o
     Ok(())
 }
 
-/// A procfs that is mounted nowhere.
+/// A procfs of this process' PID namespace that is mounted nowhere.
 pub(crate) fn private_proc() -> Result<OwnedFd> {
-    new_filesystem("proc", "proc", &Options::default(), "")
+    procfs("proc", &Options::default(), None)
         .map_err(|(what, errno)| Failure::new(Step::Mount, format!("private procfs: {what}"), errno))
+}
+
+/// A new procfs, of another PID namespace if given.
+fn procfs(
+    source: &str,
+    options: &Options,
+    pids: Option<&OwnedFd>,
+) -> std::result::Result<OwnedFd, (&'static str, Errno)> {
+    let Some(pids) = pids else { return new_filesystem("proc", source, options, "") };
+    let fs = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC).map_err(|e| ("fsopen", e))?;
+    // Since Linux 6.17. Before, somebody in that namespace has to make it.
+    if fsconfig_set_fd(&fs, "pidns", pids).is_err() {
+        return foreign::in_fork(|| {
+            move_into_link_name_space(pids.as_fd(), Some(LinkNameSpaceType::ProcessID))?;
+            foreign::in_fork(|| new_filesystem("proc", source, options, "").map_err(|(_, errno)| errno))
+        })
+        .map_err(|e| ("procfs of a joined pid namespace", e));
+    }
+    finish_filesystem(&fs, "proc", source, options, "")
 }
 
 /// Puts a detached mount on a directory or file.
@@ -224,26 +251,36 @@ pub(crate) fn new_filesystem(
     label: &str,
 ) -> std::result::Result<OwnedFd, (&'static str, Errno)> {
     let fs = fsopen(filesystem, FsOpenFlags::FSOPEN_CLOEXEC).map_err(|e| ("fsopen", e))?;
+    finish_filesystem(&fs, filesystem, source, options, label)
+}
+
+fn finish_filesystem(
+    fs: &OwnedFd,
+    filesystem: &str,
+    source: &str,
+    options: &Options,
+    label: &str,
+) -> std::result::Result<OwnedFd, (&'static str, Errno)> {
     if !source.is_empty() {
         // Pseudo file systems do not care, and some refuse.
-        let set = fsconfig_set_string(&fs, "source", source);
+        let set = fsconfig_set_string(fs, "source", source);
         if source.starts_with('/') {
             set.map_err(|e| ("fsconfig source", e))?;
         }
     }
     for (key, value) in &options.data {
         match value {
-            Some(value) => fsconfig_set_string(&fs, key.as_str(), value.as_str()),
-            None => fsconfig_set_flag(&fs, key.as_str()),
+            Some(value) => fsconfig_set_string(fs, key.as_str(), value.as_str()),
+            None => fsconfig_set_flag(fs, key.as_str()),
         }
         .map_err(|e| ("fsconfig", e))?;
     }
     if !label.is_empty() && matches!(filesystem, "tmpfs" | "devpts" | "mqueue") {
-        fsconfig_set_string(&fs, "context", label).map_err(|e| ("fsconfig context", e))?;
+        fsconfig_set_string(fs, "context", label).map_err(|e| ("fsconfig context", e))?;
     }
-    fsconfig_create(&fs).map_err(|e| ("fsconfig create", e))?;
+    fsconfig_create(fs).map_err(|e| ("fsconfig create", e))?;
     let attributes = MountAttrFlags::from_bits_retain(u32::try_from(options.attributes.set).unwrap_or(0));
-    fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(|e| ("fsmount", e))
+    fsmount(fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(|e| ("fsmount", e))
 }
 
 fn cgroup_filesystem(controllers: &[String], options: &Options) -> Outcome<OwnedFd> {
