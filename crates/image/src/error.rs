@@ -46,6 +46,9 @@ pub enum Error {
     /// A `--change` instruction is wrong.
     #[error("{0}")]
     InvalidChange(String),
+    /// More than one manifest could be meant.
+    #[error("{0}")]
+    Several(String),
     /// A platform was asked for where it cannot be.
     #[error("{0}")]
     InvalidPlatform(String),
@@ -160,7 +163,7 @@ impl HasKind for Error {
             | Self::InvalidFilter(_)
             | Self::InvalidPlatform(_)
             | Self::InvalidChange(_) => ErrorKind::InvalidParameter,
-            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Conflict { .. } | Self::Several(_) => ErrorKind::Conflict,
             Self::InvalidDocument { .. }
             | Self::InvalidDescriptor { .. }
             | Self::DiffId { .. }

@@ -21,6 +21,7 @@ mod pipe;
 mod platform;
 mod progress;
 mod pull;
+mod push;
 mod query;
 mod record;
 mod remove;
@@ -41,7 +42,8 @@ pub use progress::{Action, Progress, ProgressSink, null_sink};
 pub use snapshot::{Change, ChangeKind};
 pub use store::Store;
 pub use types::{
-    Import, InUse, Load, Loaded, NoneInUse, Pull, Pulled, RemoveOptions, RootfsMount, Save, StoreConfig, Use,
+    Import, InUse, Load, Loaded, NoneInUse, Pull, Pulled, Push, Pushed, RemoveOptions, RootfsMount, Save, StoreConfig,
+    Use,
 };
 pub use view::{
     DiskUsage, HistoryItem, ImageHandle, ImageSummary, ImageView, ManifestKind, ManifestSummary, PruneReport, Removed,

@@ -122,3 +122,26 @@ pub struct RemoveOptions {
     /// Remove only these platforms' content.
     pub platforms: Vec<Platform>,
 }
+
+/// How to push.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// What; a name without tag and digest means all of its tags.
+    pub reference: Reference,
+    /// Only this platform's manifest.
+    pub platform: Option<Platform>,
+    /// The credentials of the request, if any.
+    pub auth: Option<registry_client::Credentials>,
+}
+
+/// What a push brought to the registry.
+#[derive(Debug, Clone)]
+pub struct Pushed {
+    /// Under which name.
+    pub reference: Reference,
+    /// What was pushed.
+    pub descriptor: oci::image::Descriptor,
+    /// The index that was not pushed because not all of it is here (the client is told by an `aux` message
+    /// `{"manifestPushedInsteadOfIndex":true,"originalIndex":…,"selectedManifest":…}`).
+    pub instead_of: Option<oci::image::Descriptor>,
+}

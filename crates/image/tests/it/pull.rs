@@ -300,3 +300,31 @@ async fn layers_that_lean_on_others_are_unpacked_over_them() {
     }
     p.check_all_goes().await;
 }
+
+#[tokio::test]
+async fn what_is_pushed_is_pulled_again() {
+    let p = Puller::new();
+    let layers = layers();
+    put(&p.registry, Some("1"), &layers, "x");
+    let id = p.pull("app:1").await.expect("pulls").id;
+    let other = Puller::new();
+    let name: id::Reference = other.name("new/app:2").parse().expect("reference");
+    p.place.store.tag(id.as_str(), &name).expect("tags");
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&lines);
+    let sink: ProgressSink = Arc::new(move |p| seen.lock().expect("lock").push(p));
+    let push = |reference: id::Reference| image::Push { reference, platform: None, auth: None };
+    let pushed = p.place.store.push(&p.client, push(name.clone()), Arc::clone(&sink)).await.expect("pushes");
+    assert_eq!((pushed.len(), pushed[0].descriptor.digest.as_str()), (1, id.as_str()));
+    let lines = std::mem::take(&mut *lines.lock().expect("lock"));
+    assert_eq!(lines[0], Progress::message(format!("The push refers to repository [{}]", name.name())));
+    let size = pushed[0].descriptor.size;
+    assert_eq!(lines.last(), Some(&Progress::message(format!("2: digest: {id} size: {size}"))));
+    let count =
+        |text: &str| lines.iter().filter(|l| matches!(l, Progress::Status { text: t, .. } if t == text)).count();
+    assert_eq!((count("Waiting"), count("Pushed")), (2, 2));
+    assert_eq!(other.pull("new/app:2").await.expect("pulls").id, id);
+    assert!(other.place.store.verify().expect("verifies").is_empty());
+    let e = p.place.store.push(&p.client, push("nope:1".parse().expect("reference")), sink).await;
+    assert_eq!(e.expect_err("is not here").to_string(), "tag does not exist: nope:1");
+}

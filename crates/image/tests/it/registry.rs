@@ -1,7 +1,7 @@
 //! A registry in a thread, with what is needed to be pulled from, and with faults.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl Registry {
         let mut reader = BufReader::new(stream.try_clone().expect("clones"));
         let mut stream = stream;
         loop {
-            let (mut line, mut range) = (String::new(), None);
+            let (mut line, mut range, mut length) = (String::new(), None, 0);
             if reader.read_line(&mut line).unwrap_or(0) == 0 {
                 return;
             }
@@ -91,15 +91,52 @@ impl Registry {
                     break;
                 }
                 let header = header.to_ascii_lowercase();
+                if let Some(n) = header.strip_prefix("content-length: ") {
+                    length = n.trim().parse().expect("length");
+                }
                 if let Some(r) = header.strip_prefix("range: bytes=") {
                     range = r.trim().trim_end_matches('-').split('-').next().and_then(|n| n.parse::<usize>().ok());
                 }
             }
+            let mut body = vec![0; length];
+            if reader.read_exact(&mut body).is_err() {
+                return;
+            }
             let mut words = line.split_whitespace();
             let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
             self.with(|s| s.log.push(format!("{method} {path} {}", range.map_or(String::new(), |r| r.to_string()))));
-            if self.answer(&mut stream, method == "HEAD", path, range).is_err() {
+            let taken = match method {
+                "POST" | "PUT" => self.take(&mut stream, path, body),
+                _ => self.answer(&mut stream, method == "HEAD", path, range),
+            };
+            if taken.is_err() {
                 return;
+            }
+        }
+    }
+
+    /// Uploads: a blob in one request, a manifest by tag or digest.
+    fn take(&self, out: &mut TcpStream, path: &str, body: Vec<u8>) -> std::io::Result<()> {
+        if let Some((_, name)) = path.split_once("/manifests/") {
+            let kind = "application/vnd.oci.image.manifest.v1+json".to_owned();
+            self.with(|s| {
+                s.manifests.insert(sha(&body), (kind.clone(), body.clone()));
+                s.manifests.insert(name.to_owned(), (kind, body));
+            });
+            return send(out, "201 Created", "", b"", false);
+        }
+        match path.split_once("digest=").or_else(|| path.split_once("mount=")) {
+            None => send(out, "202 Accepted", &format!("Location: {path}one\r\n"), b"", false),
+            Some((_, digest)) => {
+                let digest = digest.split('&').next().unwrap_or("").replace("%3A", ":");
+                if path.contains("mount=") && !self.with(|s| s.blobs.contains_key(&digest)) {
+                    return send(out, "202 Accepted", "Location: /v2/x/blobs/uploads/one\r\n", b"", false);
+                }
+                if !path.contains("mount=") {
+                    assert_eq!(sha(&body), digest);
+                    self.with(|s| s.blobs.insert(digest, body));
+                }
+                send(out, "201 Created", "", b"", false)
             }
         }
     }
