@@ -47,7 +47,12 @@ impl Failure {
 
 impl From<client::Error> for Failure {
     fn from(e: client::Error) -> Self {
-        Self::new(e.to_string())
+        match &e {
+            client::Error::Io(source) | client::Error::Connect { source } => {
+                Self::new(format!("error during connect: {}", go_io(source)))
+            }
+            _ => Self::new(e.to_string()),
+        }
     }
 }
 
