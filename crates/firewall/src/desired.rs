@@ -47,8 +47,10 @@ pub struct Network {
 }
 
 /// One published port, or a run of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Publish {
+    /// The bridge that the container is on.
+    pub bridge: String,
     /// 6, 17 or 132.
     pub protocol: u8,
     /// Where on the host; unspecified: everywhere.
@@ -74,6 +76,9 @@ pub struct Desired {
     pub ipv6: bool,
     /// Drop forwarded packets that concern no bridge at all: forwarding was turned on for containers only.
     pub drop_foreign: bool,
+    /// Containers reach ports published by their own network through the userland proxy: where bridged packets pass the
+    /// packet filter (br_netfilter), translated ones would have to leave by the port they came in.
+    pub hairpin_by_proxy: bool,
     /// Direct routing to container addresses is not blocked (`--allow-direct-routing`).
     pub allow_direct: bool,
     /// The bridge networks.

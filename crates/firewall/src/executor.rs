@@ -233,7 +233,10 @@ fn fill(batch: &mut Batch, ruleset: &Ruleset) {
 fn by_set(elements: &[(&'static str, Element)]) -> BTreeMap<&'static str, Vec<Element>> {
     let mut groups: BTreeMap<&'static str, Vec<Element>> = BTreeMap::new();
     for (name, element) in elements {
-        groups.entry(name).or_default().push(element.clone());
+        let group = groups.entry(name).or_default();
+        if !group.contains(element) {
+            group.push(element.clone());
+        }
     }
     groups
 }

@@ -98,6 +98,9 @@ fn base_chains(set: &mut Ruleset, desired: &Desired) {
     if desired.ipv4 {
         prerouting.push(Rule::new().family(false).address_in(false, IpNet::V4(LOOPBACK4)).verdict(Verdict::Return));
     }
+    if desired.hairpin_by_proxy {
+        prerouting.push(Rule::new().own_service_in("own").verdict(Verdict::Return));
+    }
     prerouting.push(jump());
     base(PREROUTING, nat, Hook::Prerouting, -100, prerouting);
     let mut output = Vec::new();

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use netlink::nft::{DataType, Element, ElementData, MapData, Set};
 
 use crate::Publish;
+use crate::rule::ifname;
 
 /// Names and types of the sets that published ports go into.
-pub(crate) fn sets() -> [Set; 6] {
-    use DataType::{Ipv4, Ipv6, Port, Proto};
+pub(crate) fn sets() -> [Set; 7] {
+    use DataType::{IfName, Ipv4, Ipv6, Port, Proto};
     let set = |name: &str, key: Vec<DataType>, data: Option<Vec<DataType>>| Set {
         name: name.to_owned(),
         key,
@@ -20,6 +21,7 @@ pub(crate) fn sets() -> [Set; 6] {
         set("published4-at", vec![Ipv4, Proto, Port], Some(vec![Ipv4, Port])),
         set("published6", vec![Proto, Port], Some(vec![Ipv6, Port])),
         set("published6-at", vec![Ipv6, Proto, Port], Some(vec![Ipv6, Port])),
+        set("own", vec![IfName, Proto, Port], None),
         set("open4", vec![Ipv4, Proto, Port], None),
         set("open6", vec![Ipv6, Proto, Port], None),
     ]
@@ -61,6 +63,10 @@ pub fn publish_elements(publish: &Publish) -> Vec<(&'static str, Element)> {
             (true, false) => "published6-at",
         };
         out.push((map, Element { key, last: None, data: Some(ElementData::Value(value)) }));
+        let mut own = ifname(&publish.bridge);
+        service(&mut own, publish.host_port);
+        // With both families, or several addresses, the same element comes more than once: see `Executor::remove`.
+        out.push(("own", Element { key: own, last: None, data: None }));
     }
     out
 }

@@ -169,6 +169,17 @@ impl Rule {
         self.push(&format!("{text} @{set}"), exprs)
     }
 
+    /// Incoming interface, protocol and port are in a set.
+    pub(crate) fn own_service_in(self, set: &str) -> Self {
+        let exprs = [
+            Expr::Meta(MetaKey::IifName, R0),
+            Expr::Meta(MetaKey::L4Proto, R4),
+            Expr::Payload { base: PayloadBase::Transport, offset: 2, length: 2, to: Reg(5) },
+            Expr::InSet { set: set.to_owned(), key: R0, inverted: false },
+        ];
+        self.push(&format!("iifname . meta l4proto . th dport @{set}"), exprs)
+    }
+
     /// Rewrites the destination to what a map has for the service.
     pub(crate) fn dnat_by(self, v6: bool, with_address: bool, map: &str) -> Self {
         let (mut exprs, text) = Self::load_service(v6, with_address);

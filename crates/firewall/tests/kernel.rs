@@ -28,6 +28,7 @@ fn desired(networks: Vec<Network>) -> Desired {
         ipv4: true,
         ipv6: true,
         drop_foreign: true,
+        hairpin_by_proxy: true,
         allow_direct: false,
         networks,
         published: vec![publish("0.0.0.0", "172.17.0.2", 8080), publish("::", "fd00:1::2", 8080)],
@@ -37,6 +38,7 @@ fn desired(networks: Vec<Network>) -> Desired {
 fn publish(host: &str, container: &str, port: u16) -> Publish {
     let ip = |s: &str| s.parse::<IpAddr>().expect("ip");
     Publish {
+        bridge: "docker0".to_owned(),
         protocol: 6,
         host_ip: ip(host),
         host_port: port,

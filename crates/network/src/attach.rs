@@ -89,12 +89,29 @@ pub(crate) fn attach(
     let mut batch = Batch::new();
     let change = LinkChange { up: Some(true), master: Some(link.bridge_index), mtu: link.mtu, ..LinkChange::default() };
     batch.set_link(LinkRef::Name(&pair.host_if), &change);
-    if link.isolated
-        && let Some(index) = host.index(&pair.host_if)
-    {
-        batch.isolate_port(index, true);
+    port_settings(&mut batch, host, link, &pair.host_if);
+    // The address may have been somebody else's a moment ago; and the first packet need not wait for an answer.
+    if let Some(mac) = state.mac {
+        let ips = state.ipv4.map(|(ip, _)| IpAddr::V4(ip)).into_iter().chain(state.ipv6.map(|(ip, _)| IpAddr::V6(ip)));
+        for ip in ips {
+            batch.add_neighbour(link.bridge_index, ip, mac);
+        }
     }
     host.execute("connect the interface to its bridge", &batch)
+}
+
+/// What a port of the bridge is set to beside being one.
+pub(crate) fn port_settings(batch: &mut Batch, host: &Host, link: &LinkPlan, host_if: &str) {
+    if !link.isolated && !link.hairpin {
+        return;
+    }
+    let Some(index) = host.index(host_if) else { return };
+    if link.isolated {
+        batch.isolate_port(index, true);
+    }
+    if link.hairpin {
+        batch.hairpin_port(index, true);
+    }
 }
 
 /// Docker's prefix lengths for addresses of the link.

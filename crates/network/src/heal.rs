@@ -11,7 +11,7 @@ use netlink::route::{Batch, LinkChange, LinkRef};
 use rustix::event::{PollFd, PollFlags};
 use rustix::pipe::PipeFlags;
 
-use crate::attach::{attach, gateways_over};
+use crate::attach::{attach, gateways_over, port_settings};
 use crate::inner::Inner;
 use crate::record::SandboxRecord;
 use crate::state::{EndpointPlan, LinkPlan};
@@ -180,39 +180,36 @@ impl Inner {
     }
 
     fn heal_link(self: &Arc<Self>, record: &SandboxRecord, endpoint: &EndpointState) -> Result<(), Error> {
-        let Some((bridge_index, isolated, mtu)) = ({
+        let Some(link_plan) = ({
             let state = self.state();
             // Released meanwhile: not ours to mend.
             let live = state.sandboxes.contains_key(&record.spec.container_id);
             let network = state.networks.get(&endpoint.network_id).filter(|_| live);
-            network.map(|n| (n.bridge_index, !n.settings.icc, n.settings.mtu))
+            network.map(|n| LinkPlan {
+                bridge_index: n.bridge_index,
+                mtu: n.settings.mtu,
+                isolated: !n.settings.icc,
+                hairpin: state.hairpin,
+                link_local: Vec::new(),
+                sysctls: String::new(),
+            })
         }) else {
             return Ok(());
         };
         let found = self.host.route().link(&endpoint.host_if);
         let found = found.map_err(|source| Error::Netlink { what: "list links", source })?;
         match found {
-            Some(link) if link.up && link.master == Some(bridge_index) => Ok(()),
+            Some(link) if link.up && link.master == Some(link_plan.bridge_index) => Ok(()),
             Some(link) => {
                 let mut batch = Batch::new();
-                let change = LinkChange { up: Some(true), master: Some(bridge_index), ..LinkChange::default() };
+                let change =
+                    LinkChange { up: Some(true), master: Some(link_plan.bridge_index), ..LinkChange::default() };
                 batch.set_link(LinkRef::Index(link.index), &change);
-                if isolated {
-                    batch.isolate_port(link.index, true);
-                }
+                port_settings(&mut batch, &self.host, &link_plan, &endpoint.host_if);
                 self.host.execute("connect the interface to its bridge", &batch)
             }
             None => {
-                let plan = EndpointPlan {
-                    state: endpoint.clone(),
-                    link: Some(LinkPlan {
-                        bridge_index,
-                        mtu,
-                        isolated,
-                        link_local: Vec::new(),
-                        sysctls: String::new(),
-                    }),
-                };
+                let plan = EndpointPlan { state: endpoint.clone(), link: Some(link_plan) };
                 self.replace_link(record, &plan)
             }
         }

@@ -92,6 +92,7 @@ impl Inner {
             ipv4: self.config.iptables,
             ipv6: self.config.ip6tables,
             drop_foreign: self.drop_foreign,
+            hairpin_by_proxy: self.config.userland_proxy,
             allow_direct: self.config.allow_direct_routing,
             networks: state.networks.values().filter_map(filtered).collect(),
             published,
@@ -180,6 +181,7 @@ pub(crate) fn publications(state: &State, record: &SandboxRecord) -> Vec<Publish
             IpAddr::V6(_) => (IpAddr::V6(endpoint.ipv6?.0), network.settings.mode6),
         };
         Some(Publish {
+            bridge: network.bridge.clone()?,
             protocol: port.protocol.number(),
             host_ip: port.host_ip,
             host_port: port.host_port,

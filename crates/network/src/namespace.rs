@@ -48,6 +48,10 @@ impl Fresh {
             // Interfaces get IPv6 when their network has it. Absent on kernels without IPv6.
             let _ = sysctl("ipv6/conf/default/disable_ipv6", "1");
             let _ = sysctl("ipv6/conf/default/accept_ra", "0");
+            // A neighbour must not be able to lead this container's packets elsewhere.
+            for path in ["ipv4/conf/all/accept_redirects", "ipv4/conf/default/accept_redirects"] {
+                let _ = sysctl(path, "0");
+            }
             let mut socket = Socket::open()?;
             let mut batch = Batch::new();
             batch.set_link(LinkRef::Index(LOOPBACK), &LinkChange { up: Some(true), ..LinkChange::default() });

@@ -53,7 +53,13 @@ impl Pool {
                 return;
             }
             match Fresh::with_pair(host) {
-                Ok(fresh) => self.ready.lock().unwrap_or_else(PoisonError::into_inner).push(fresh),
+                Ok(fresh) => {
+                    let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+                    // Closed meanwhile: nobody would ever empty it again.
+                    if !self.closed.load(Ordering::Acquire) {
+                        ready.push(fresh);
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "namespace pool not filled");
                     return;

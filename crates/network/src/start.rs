@@ -32,7 +32,8 @@ impl Inner {
         let drop_foreign = forwarding(&config, &host)?;
         let filter = if config.iptables || config.ip6tables { Some(Executor::open()?) } else { None };
         let reaper = Reaper::start(Arc::clone(&host))?;
-        let state = read_networks(&store)?;
+        let mut state = read_networks(&store)?;
+        state.hairpin = !config.userland_proxy;
         let ports = PortSet::new(ephemeral_ports());
         let inner = Arc::new(Self::new(config, store, host, reaper, ports, state, filter, drop_foreign));
         inner.ensure_predefined()?;

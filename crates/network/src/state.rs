@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) sandboxes: HashMap<ContainerId, Entry>,
     /// Sandboxes that are being made.
     pub(crate) creating: HashSet<ContainerId>,
+    /// Settings of interfaces that the daemon has for all networks.
+    pub(crate) hairpin: bool,
 }
 
 /// What one endpoint is to become.
@@ -59,6 +61,8 @@ pub(crate) struct LinkPlan {
     pub(crate) mtu: Option<u32>,
     /// Keep it from its neighbours on the bridge (`icc=false`).
     pub(crate) isolated: bool,
+    /// Let its own packets come back to it (no userland proxy).
+    pub(crate) hairpin: bool,
     pub(crate) link_local: Vec<IpAddr>,
     /// `net.ipv4.conf.IFNAME.x=y`, comma separated.
     pub(crate) sysctls: String,
@@ -150,7 +154,7 @@ impl Network {
         names: &[String],
         spec: &EndpointSpec,
         if_name: String,
-        mtu: Option<u32>,
+        (mtu, hairpin): (Option<u32>, bool),
     ) -> Result<EndpointPlan, Error> {
         self.check(spec)?;
         let mut state = EndpointState {
@@ -204,6 +208,7 @@ impl Network {
             bridge_index: self.bridge_index,
             mtu: self.settings.mtu.or(mtu),
             isolated: !self.settings.icc,
+            hairpin,
             link_local: spec.link_local.clone(),
             sysctls: spec.driver_opts.get(ENDPOINT_SYSCTLS).cloned().unwrap_or_default(),
         };
@@ -320,6 +325,7 @@ impl State {
         have: &[EndpointState],
         default_mtu: Option<u32>,
     ) -> Result<Vec<EndpointPlan>, Error> {
+        let hairpin = self.hairpin;
         let mut plans: Vec<EndpointPlan> = Vec::new();
         for spec in specs {
             let planned = self.find_mut(&spec.network).and_then(|network| {
@@ -335,7 +341,7 @@ impl State {
                     have.iter().chain(plans.iter().map(|p| &p.state)).map(|e| e.if_name.as_str()).collect();
                 let if_name = (0..).map(|n| format!("{prefix}{n}")).find(|n| !busy.contains(n.as_str()));
                 let mtu = default_mtu.filter(|_| network.record.name == "bridge");
-                network.plan(container, names, spec, if_name.unwrap_or_default(), mtu)
+                network.plan(container, names, spec, if_name.unwrap_or_default(), (mtu, hairpin))
             });
             match planned {
                 Ok(plan) => plans.push(plan),

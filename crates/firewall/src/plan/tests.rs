@@ -24,6 +24,7 @@ fn desired(networks: Vec<Network>, published: Vec<Publish>) -> Desired {
         ipv4: true,
         ipv6: true,
         drop_foreign: false,
+        hairpin_by_proxy: true,
         allow_direct: false,
         networks,
         published,
@@ -37,6 +38,7 @@ fn chain<'a>(set: &'a Ruleset, name: &str) -> Vec<&'a str> {
 #[test]
 fn the_default_bridge_with_one_port() {
     let publish = |host_ip: &str| Publish {
+        bridge: "docker0".to_owned(),
         protocol: 6,
         host_ip: host_ip.parse().expect("ip"),
         host_port: 8080,

@@ -296,6 +296,11 @@ impl Batch {
                 });
             }
             w.attr_be32(10, id);
+            // For nft(8) only: names are in host order, all else in network order (libnftnl's udata: type, length, value).
+            let order: u32 = if set.key == [DataType::IfName] { 1 } else { 2 };
+            let mut user_data = vec![0, 4];
+            user_data.extend_from_slice(&order.to_ne_bytes());
+            w.attr(13, &user_data);
         });
     }
 

@@ -13,6 +13,10 @@ const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_DELROUTE: u16 = 25;
+const RTM_NEWNEIGH: u16 = 28;
+const NDA_DST: u16 = 1;
+const NDA_LLADDR: u16 = 2;
+const NUD_STALE: u16 = 0x04;
 
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
@@ -20,6 +24,7 @@ const IFLA_MTU: u16 = 4;
 const IFLA_MASTER: u16 = 10;
 const IFLA_PROTINFO: u16 = 12;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_BRPORT_MODE: u16 = 4;
 const IFLA_BRPORT_ISOLATED: u16 = 33;
 const IFLA_NET_NS_PID: u16 = 19;
 const IFLA_AF_SPEC: u16 = 26;
@@ -229,6 +234,16 @@ impl Batch {
         })
     }
 
+    /// Lets frames leave a port of a bridge by which they came in (or not).
+    pub fn hairpin_port(&mut self, link: u32, hairpin: bool) -> &mut Self {
+        self.operation("set hairpin mode", &LinkRef::Index(link).to_string(), RTM_SETLINK, 0, |w| {
+            let mut head = ifinfo(link, None);
+            head[0] = AF_BRIDGE;
+            w.raw(&head);
+            w.nest(IFLA_PROTINFO, |w| w.attr(IFLA_BRPORT_MODE, &[u8::from(hairpin)]));
+        })
+    }
+
     /// Gives a link an address, usable at once; replaces an equal one.
     pub fn add_address(&mut self, link: u32, address: IpNet) -> &mut Self {
         let subject = address.to_string();
@@ -261,6 +276,21 @@ impl Batch {
     pub fn delete_route(&mut self, route: &Route) -> &mut Self {
         let subject = route.destination.to_string();
         self.operation("delete route", &subject, RTM_DELROUTE, 0, |w| route_body(w, route))
+    }
+
+    /// Tells a neighbour's hardware address, so that nobody has to ask for it first; it is confirmed in the background
+    /// when it is used (`NUD_STALE`).
+    pub fn add_neighbour(&mut self, link: u32, address: IpAddr, mac: MacAddr) -> &mut Self {
+        let subject = address.to_string();
+        self.operation("add neighbour", &subject, RTM_NEWNEIGH, F_CREATE | F_REPLACE, |w| {
+            let mut head = [0; 12];
+            head[0] = family(address);
+            head[4..8].copy_from_slice(&link.to_ne_bytes());
+            head[8..10].copy_from_slice(&NUD_STALE.to_ne_bytes());
+            w.raw(&head);
+            with_octets(address, |octets| w.attr(NDA_DST, octets));
+            w.attr(NDA_LLADDR, &mac.0);
+        })
     }
 
     fn operation(
