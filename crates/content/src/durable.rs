@@ -15,7 +15,10 @@ use rustix::fs::{Mode, OFlags};
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let temp = dir.join(format!(".tmp-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    // The time keeps apart what a crashed process of the same id has left.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    let temp = dir.join(format!(".tmp-{}-{now:x}-{n}", std::process::id()));
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let written = rustix::fs::open(&temp, flags, Mode::from_raw_mode(mode)).map_err(io::Error::from).and_then(|fd| {
         let mut file = File::from(fd);

@@ -1,7 +1,7 @@
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, DirBuilder, File};
-use std::io::Read;
-use std::os::unix::fs::DirBuilderExt;
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,9 @@ use crate::{Error, Hasher, Ingest, NewBlob, Result, durable};
 
 /// The algorithms there are directories for.
 const ALGORITHMS: [&str; 2] = ["sha256", "sha512"];
+
+/// More documents than this are made durable by one sync of the file system.
+const FEW_DOCUMENTS: usize = 16;
 
 /// A content store. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -46,8 +49,12 @@ impl Store {
             writing: Mutex::new(HashSet::new()),
             next: AtomicU64::new(0),
         }));
-        for (path, name, _) in store.partials()? {
-            if name.starts_with("new-") {
+        let mut left = store.partials()?;
+        for algorithm in ALGORITHMS {
+            left.extend(read_dir(&root.join("blobs").join(algorithm))?);
+        }
+        for (path, name, _) in left {
+            if name.starts_with("new-") || name.starts_with(".tmp-") {
                 fs::remove_file(&path).map_err(io("remove", &path))?;
             }
         }
@@ -146,6 +153,66 @@ impl Store {
         durable::write(&path, bytes, 0o600).map_err(io("write", &path))
     }
 
+    /// [`Self::put_as`] for several documents, with fewer syncs.
+    ///
+    /// # Errors
+    /// As [`Self::put_as`]; documents written before stay.
+    pub fn put_all(&self, documents: &BTreeMap<Digest, Vec<u8>>) -> Result<()> {
+        let mut written: Vec<(PathBuf, PathBuf)> = Vec::new();
+        let result = self.write_temporary(documents, &mut written).and_then(|()| {
+            let mut dirs = HashSet::new();
+            for (temp, path) in &written {
+                fs::rename(temp, path).map_err(io("rename", temp))?;
+                dirs.extend(path.parent());
+            }
+            dirs.into_iter().try_for_each(|dir| durable::sync_dir(dir).map_err(io("sync", dir)))
+        });
+        if result.is_err() {
+            for (temp, _) in &written {
+                let _ = fs::remove_file(temp);
+            }
+        }
+        result
+    }
+
+    /// Writes documents that are not here under temporary names, and makes their bytes durable.
+    fn write_temporary(
+        &self,
+        documents: &BTreeMap<Digest, Vec<u8>>,
+        written: &mut Vec<(PathBuf, PathBuf)>,
+    ) -> Result<()> {
+        for (digest, bytes) in documents {
+            let mut hasher = Hasher::like(digest);
+            hasher.update(bytes);
+            let got = hasher.finish();
+            if got != *digest {
+                return Err(Error::Digest { want: digest.clone(), got });
+            }
+            if self.size_of(digest)? == Some(bytes.len() as u64) {
+                continue;
+            }
+            let path = self.0.blob(digest);
+            let n = self.0.next.fetch_add(1, Ordering::Relaxed);
+            let temp = path.with_file_name(format!(".tmp-{}-doc-{n}", std::process::id()));
+            let mut file = fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&temp)
+                .map_err(io("create", &temp))?;
+            written.push((temp.clone(), path));
+            file.write_all(bytes).map_err(io("write", &temp))?;
+            if documents.len() <= FEW_DOCUMENTS {
+                file.sync_data().map_err(io("sync", &temp))?;
+            }
+        }
+        if documents.len() > FEW_DOCUMENTS && !written.is_empty() {
+            let root = File::open(&self.0.root).map_err(io("open", &self.0.root))?;
+            rustix::fs::syncfs(root).map_err(|e| Error::io("sync", &self.0.root)(e.into()))?;
+        }
+        Ok(())
+    }
+
     /// Starts or resumes writing a blob of `size` bytes whose digest is known.
     ///
     /// # Errors
@@ -186,14 +253,10 @@ impl Store {
         let mut out = Vec::new();
         for algorithm in ALGORITHMS {
             let dir = self.0.root.join("blobs").join(algorithm);
-            for (path, name, meta) in read_dir(&dir)? {
-                match format!("{algorithm}:{name}").parse() {
-                    Ok(digest) => out.push((digest, meta.len(), meta.modified().unwrap_or(SystemTime::UNIX_EPOCH))),
-                    // The temporary name of a write that a crash cut off.
-                    Err(_) if name.starts_with(".tmp-") && self.0.is_stale(&name) => {
-                        fs::remove_file(&path).map_err(io("remove", &path))?;
-                    }
-                    Err(_) => {}
+            for (_, name, meta) in read_dir(&dir)? {
+                // Names that are no digest are writes under way.
+                if let Ok(digest) = format!("{algorithm}:{name}").parse() {
+                    out.push((digest, meta.len(), meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)));
                 }
             }
         }
@@ -281,11 +344,6 @@ impl Inner {
         fs::rename(from, &to).map_err(io("rename", from))?;
         let dir = to.parent().unwrap_or(&self.root);
         durable::sync_dir(dir).map_err(io("sync", dir))
-    }
-
-    /// Whether a temporary name is another process's.
-    fn is_stale(&self, name: &str) -> bool {
-        !name.starts_with(&format!(".tmp-{}-", std::process::id()))
     }
 }
 
@@ -385,6 +443,20 @@ mod tests {
         assert_eq!(store.sweep(|d| *d == a, Duration::ZERO).expect("sweeps"), 2);
         assert_eq!(store.size_of(&a).expect("stat"), Some(1));
         assert_eq!(store.size_of(&b).expect("stat"), None);
+    }
+
+    #[test]
+    fn many_documents_are_put_at_once() {
+        let (_tmp, store) = store();
+        for n in [1u32, 3, 40] {
+            let docs: BTreeMap<Digest, Vec<u8>> =
+                (0..n).map(|i| i.to_string().into_bytes()).map(|b| (Hasher::digest(&b), b)).collect();
+            store.put_all(&docs).expect("puts");
+            assert_eq!(store.list().expect("lists").len(), docs.len());
+            assert!(docs.keys().all(|d| store.verify(d).is_ok()));
+        }
+        let wrong = BTreeMap::from([(Hasher::digest(b"a"), b"b".to_vec())]);
+        assert!(matches!(store.put_all(&wrong), Err(Error::Digest { .. })));
     }
 
     #[test]

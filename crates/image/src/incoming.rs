@@ -137,9 +137,7 @@ impl<'a> Incoming<'a> {
 
     /// Stores documents, then commits records and names in one step.
     pub(crate) fn commit(&self) -> Result<()> {
-        for (digest, bytes) in &self.documents {
-            self.store.inner.content.put_as(digest, bytes)?;
-        }
+        self.store.inner.content.put_all(&self.documents)?;
         let Self { records, names, .. } = self;
         self.store.change(|current, change| {
             for (digest, record) in records {
