@@ -61,6 +61,10 @@ def interrupt(d, n):
 def term_signal(d, n):
     p = subprocess.Popen([d, "run", "--rm", "--name", n, IMG, "sh", "-c", "trap 'echo got; exit 8' TERM; echo ready; while :; do sleep 0.1; done"], stdout=subprocess.PIPE)
     p.stdout.readline(); p.send_signal(signal.SIGTERM); out = p.stdout.read(); return out, p.wait()
+def three_interrupts(d, n):
+    t = Term([d, "run", "--name", n, IMG, "sh", "-c", "trap '' INT; echo ready; sleep 100"]); t.read(rb"ready")
+    for _ in range(3): time.sleep(0.3); t.send(b"\x03")
+    code = t.wait(); subprocess.run([d, "rm", "-f", n], stdout=subprocess.DEVNULL); return clean(t.seen, n), code
 def tty_only(d, n):
     t = Term([d, "run", "-t", "--rm", IMG, "sh", "-c", "echo one; echo two >&2"]); code = t.wait(); return clean(t.seen, n), code
 def start_i(d, n):
@@ -79,7 +83,7 @@ def wait_sigint(d, n):
     subprocess.run([d, "rm", "-f", n], stdout=subprocess.DEVNULL); return clean(t.seen, n), abs(code) % 128 if isinstance(code, int) else code
 
 ours, theirs = sys.argv[1:3]; bad = 0
-for case in (shell, detach, execs, interrupt, term_signal, tty_only, start_i, logs_follow, table_tty, wait_sigint):
+for case in (shell, detach, execs, interrupt, term_signal, three_interrupts, tty_only, start_i, logs_follow, table_tty, wait_sigint):
     if len(sys.argv) > 3 and case.__name__ not in sys.argv[3:]: continue
     a = case(theirs, f"ctt{os.getpid()}{case.__name__}"); b = case(ours, f"cto{os.getpid()}{case.__name__}")
     same = a == b; bad += not same

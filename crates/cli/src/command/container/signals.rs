@@ -30,7 +30,7 @@ const NOT_FORWARDED: [i32; 4] = [13, 17, 23, SIGWINCH];
 /// `forward`, else they end the program as they would have.
 pub(crate) fn watch(signals: SignalFd, client: Arc<Client>, subject: Subject, forward: bool, resize: bool) {
     let run = move || {
-        let mut interrupts = 0;
+        let mut interrupts = 0_usize;
         while let Ok(received) = signals.next() {
             let signal = received.signal;
             if signal == SIGWINCH {
@@ -41,15 +41,16 @@ pub(crate) fn watch(signals: SignalFd, client: Arc<Client>, subject: Subject, fo
             }
             if !forward {
                 if matches!(signal, 1 | 2 | 3 | 15) {
-                    interrupts += 1;
-                    if interrupts >= 1 {
-                        die(signal);
-                    }
+                    die(signal);
                 }
                 continue;
             }
             if NOT_FORWARDED.contains(&signal) {
                 continue;
+            }
+            interrupts += usize::from(matches!(signal, 2 | 15));
+            if interrupts >= 3 {
+                give_up();
             }
             if let (Subject::Container(id), Some(name)) = (&subject, units::signal::signal_name(signal)) {
                 let _ = client::container::kill(&client, id, &name);
@@ -58,6 +59,14 @@ pub(crate) fn watch(signals: SignalFd, client: Arc<Client>, subject: Subject, fo
     };
     // Without the thread, signals stay unread: the container still runs to its end.
     let _ = thread::Builder::new().name("signals".to_owned()).spawn(run);
+}
+
+/// The way out when a container takes no notice of signals.
+#[expect(clippy::exit, reason = "other threads wait for a container that does not end")]
+fn give_up() -> ! {
+    super::streams::restore_terminal();
+    console::err("\ngot 3 SIGTERM/SIGINTs, forcefully exiting");
+    std::process::exit(1)
 }
 
 /// Ends the program by a signal's default action, the terminal as it was before.
