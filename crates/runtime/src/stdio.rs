@@ -1,6 +1,6 @@
 //! Standard streams of a process about to start.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 
 use shim_proto::Size;
 
@@ -21,4 +21,15 @@ pub enum Stdio {
         /// First size.
         size: Option<Size>,
     },
+}
+
+impl Stdio {
+    /// Its descriptors.
+    pub(crate) fn fds(&self) -> impl Iterator<Item = RawFd> + use<> {
+        match self {
+            Self::Streams { stdin, stdout, stderr } => vec![stdin.as_raw_fd(), stdout.as_raw_fd(), stderr.as_raw_fd()],
+            Self::Terminal { .. } => Vec::new(),
+        }
+        .into_iter()
+    }
 }

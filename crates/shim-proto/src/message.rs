@@ -95,7 +95,8 @@ pub enum Request {
         resources: Box<oci::runtime::Resources>,
     },
     /// Clean up and exit → [`Reply::Ok`], then the connection ends. A container that runs is not touched:
-    /// [`Fault::Running`].
+    /// [`Fault::Running`]. Says too that the end of the container is committed: the exit record may not have been written by
+    /// then, and is not any more.
     Delete,
 }
 

@@ -16,7 +16,9 @@ pub struct ShimPlan {
     /// Directory of this run, `<exec-root>/shim/<id>`; the shim makes it (mode 0700) and removes it at
     /// [`Request::Delete`](crate::Request::Delete).
     pub run_dir: PathBuf,
-    /// Where the exit record is written durably, in the data-root (`…/containers/<id>/exit.json`); the directory exists.
+    /// Where the exit record is written durably, in the data-root (`…/containers/<id>/exit.json`); the directory exists. It
+    /// is written when no daemon is connected, or when the daemon does not say
+    /// [`Request::Delete`](crate::Request::Delete) soon. Removed at the start.
     pub exit_file: PathBuf,
     /// The container. `root.path` is ignored ([`Self::rootfs`] counts), `root.readonly` is kept. Namespaces to join are
     /// given by path in `linux.namespaces`.

@@ -125,10 +125,8 @@ impl Monitor {
         };
         self.paused = false;
         self.oom = None;
-        // The daemon first: what it commits is as durable as our file, and it is waiting.
         self.peers.event(&Event::Exit(record.clone()), &self.poller);
-        let _ = record.write(&self.exit_file);
-        self.exit = Some(record);
+        self.record(record);
         let _ = self.cgroup.kill();
         let _ = self.cgroup.delete();
     }

@@ -132,6 +132,8 @@ impl Monitor {
     fn start(&mut self, peer: u32, tag: u64) -> Answer {
         let Some(plan) = self.plan.take() else { return Err(Fault::AlreadyStarted) };
         let stdio = self.sessions.get_mut(&CONTAINER).and_then(Session::take_stdio).ok_or(Fault::AlreadyStarted)?;
+        // An older run's record must not be taken for this one's.
+        let _ = std::fs::remove_file(&self.exit_file);
         self.namespaces = namespaces_to_join(&plan.spec, plan.netns.is_some());
         self.shares_pids = !has_own_pids(&plan.spec);
         let made = self.compile(&plan.spec).and_then(|()| {

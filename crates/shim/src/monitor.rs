@@ -33,6 +33,9 @@ const BUFFER: usize = 64 * 1024;
 const LONELY: i64 = 10 * SECOND;
 /// How long output is waited for that other processes keep open after the end of theirs (as containerd's shim).
 pub(crate) const GRACE: i64 = 2 * SECOND;
+/// How long a daemon that was told of the end may take to commit it (and say so by Delete) before the shim writes the
+/// exit record itself.
+const COMMIT: i64 = SECOND / 2;
 /// How long clients may take to read what is left for them after Delete.
 const LINGER: i64 = 10 * SECOND;
 
@@ -62,6 +65,8 @@ pub(crate) struct Monitor {
     pub(crate) paused: bool,
     pub(crate) started_at: i64,
     pub(crate) exit: Option<ExitRecord>,
+    /// When the exit record is to be written, if it is to be (monotonic nanoseconds).
+    record_due: Option<i64>,
     pub(crate) error: Option<StartError>,
     /// Processes that ended before their start was known.
     pub(crate) early: Vec<(i32, End)>,
@@ -125,6 +130,7 @@ impl Monitor {
             paused: false,
             started_at: 0,
             exit: None,
+            record_due: None,
             error: None,
             early: Vec::new(),
             untold: Vec::new(),
@@ -270,7 +276,7 @@ impl Monitor {
     fn timeout(&self) -> Option<i64> {
         let sessions = self.sessions.values().filter_map(|s| s.give_up);
         let lonely = self.lonely_since.map(|since| since + LONELY);
-        let next = sessions.chain(self.leaving).chain(lonely).min()?;
+        let next = sessions.chain(self.leaving).chain(lonely).chain(self.record_due).min()?;
         Some((next - clock::monotonic()).max(0))
     }
 
@@ -281,6 +287,9 @@ impl Monitor {
         for key in due {
             self.give_up_output(key);
         }
+        if self.record_due.is_some_and(|due| now >= due || !self.peers.has_listener()) {
+            self.write_record();
+        }
         if !self.is_idle() {
             self.lonely_since = None;
         } else if self.lonely_since.is_none() {
@@ -288,8 +297,26 @@ impl Monitor {
         }
     }
 
-    /// Leaves as soon as the clients have what is theirs.
+    /// Notes how the container ended. A daemon that was told commits it, as durably as a file is, and says so by Delete;
+    /// the file is written when there is none, or when it takes its time.
+    pub(crate) fn record(&mut self, record: ExitRecord) {
+        self.exit = Some(record);
+        self.record_due = Some(clock::monotonic() + COMMIT);
+        if !self.peers.has_listener() {
+            self.write_record();
+        }
+    }
+
+    fn write_record(&mut self) {
+        self.record_due = None;
+        if let Some(record) = &self.exit {
+            let _ = record.write(&self.exit_file);
+        }
+    }
+
+    /// Leaves as soon as the clients have what is theirs. The daemon knows all there is to know.
     pub(crate) fn leave(&mut self) {
+        self.record_due = None;
         self.leaving = Some(clock::monotonic() + LINGER);
     }
 }

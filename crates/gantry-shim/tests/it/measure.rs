@@ -1,5 +1,7 @@
 //! Figures: `GANTRY_SHIM=target/release/gantry-shim cargo test -p gantry-shim -- --ignored --nocapture measure`.
 
+#![expect(clippy::print_stdout, reason = "the figures")]
+
 use std::time::{Duration, Instant};
 
 use shim_proto::{LogPlan, Request};

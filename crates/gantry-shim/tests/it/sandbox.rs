@@ -388,3 +388,29 @@ fn hostile_passwd() {
         assert_eq!(fixture.run_plan(&plan).1, "/\n");
     }
 }
+
+#[test]
+fn a_joining_process_shows_nothing_of_the_host() {
+    let mut fixture = Fixture::new();
+    let look = "while :; do for p in /proc/[0-9]*; do [ $p = /proc/1 ] && continue; \
+        for l in root cwd; do t=$(readlink $p/$l) && echo \"$l $t\"; done; \
+        for f in $p/fd/*; do t=$(readlink $f) && echo \"fd $t\"; done; done; done 2>/dev/null | grep -v -E '^(root /|cwd /|fd (/dev/null|pipe:.*|/|/proc.*|socket:.*))$'";
+    let mut plan = fixture.plan(&["sh", "-c", look]);
+    if let Some(caps) = plan.spec.process.as_mut().and_then(|p| p.capabilities.as_mut()) {
+        for set in [&mut caps.bounding, &mut caps.effective, &mut caps.permitted] {
+            set.push("CAP_SYS_PTRACE".into());
+        }
+    }
+    let mut container = fixture.launch(&plan);
+    let stream = container.attach(None, false);
+    container.start().unwrap();
+    for n in 0..200 {
+        drop(container.exec(&n.to_string(), crate::fixture::process(&["true"]), false).unwrap());
+        container.wait_exec(&n.to_string());
+    }
+    container.ok(shim_proto::Request::Signal { exec: None, signal: 9, all: false });
+    container.wait();
+    container.delete();
+    let (out, _) = crate::fixture::demux(&crate::fixture::read_all(stream));
+    assert_eq!(String::from_utf8_lossy(&out), "");
+}

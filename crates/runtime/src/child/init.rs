@@ -1,6 +1,6 @@
 //! The way of a container's first process from clone to exec.
 
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -102,6 +102,33 @@ impl Gate<'_> {
 }
 
 fn prepare<'a>(mut plan: InitPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Finish<'a>> {
+    let Inside { root, proc, console } = enter(&mut plan, conn)?;
+    let (process, filter, with_init) = (plan.process, plan.filter, plan.with_init);
+    let pid = plan.namespaces.pid.take();
+    drop(plan);
+    if let Some(pid) = pid {
+        bear_in(&pid)?;
+        drop(pid);
+        // Whatever else this function owned is closed by now, so that nothing is closed twice.
+        let own = [proc.as_raw_fd(), root.root().as_raw_fd()];
+        let keep: Vec<RawFd> = stdio.fds().chain(console.iter().map(|c| c.as_raw_fd())).chain(own).collect();
+        fork_inside(conn, &keep)?;
+    }
+    let front: &[&str] = if with_init { &[INIT_PATH, "--"] } else { &[] };
+    finish::Finish::new(process, front, filter, stdio, console, Some(&proc), &root)
+}
+
+/// What is kept of the way into the container.
+#[derive(Debug)]
+struct Inside {
+    root: Tree,
+    /// A procfs that can be trusted.
+    proc: OwnedFd,
+    console: Option<OwnedFd>,
+}
+
+/// Joins and fills the namespaces, and makes the container's root the root.
+fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
     let mut gate = Gate { conn, open: false };
     detach()?;
     setsid().context(Step::Prepare, "setsid")?;
@@ -114,7 +141,7 @@ fn prepare<'a>(mut plan: InitPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<fini
         identity::become_root()?;
     }
     let linux = plan.spec.linux.as_ref();
-    let tree = place_rootfs(&plan)?;
+    let tree = place_rootfs(plan)?;
     if plan.namespaces.new_cgroup {
         gate.pass()?;
         sys::process::unshare(flags::NEWCGROUP).context(Step::Namespace, "unshare cgroup namespace")?;
@@ -127,7 +154,7 @@ fn prepare<'a>(mut plan: InitPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<fini
     if let Some(init) = plan.init.take() {
         mounter.bind_program(&init, Path::new(INIT_PATH))?;
     }
-    create_hooks(&plan, &mut gate)?;
+    create_hooks(plan, &mut gate)?;
     let devices = linux.map(|l| l.devices.as_slice()).unwrap_or_default();
     let null = devices::make(&tree, &mounter, devices, plan.namespaces.user)?;
     let console = match plan.tty {
@@ -152,16 +179,14 @@ fn prepare<'a>(mut plan: InitPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<fini
     if let Some(hooks) = &plan.spec.hooks {
         hooks::run(&hooks.start_container, &hooks::state(plan.spec, plan.id, Status::Created))?;
     }
-    if let Some(pid) = &plan.namespaces.pid {
-        bear_in(pid)?;
-        fork_inside(conn)?;
-    }
-    let front: &[&str] = if plan.with_init { &[INIT_PATH, "--"] } else { &[] };
-    finish::Finish::new(plan.process, front, plan.filter, stdio, console, Some(&proc), &root)
+    Ok(Inside { root, proc, console })
 }
 
-/// Goes on as a child in the PID namespace that children are born in, a child of the shim's.
-pub(crate) fn fork_inside(conn: &Conn) -> Result<()> {
+/// Goes on as a child in the PID namespace that children are born in, a child of the shim's. Who lives there and may trace
+/// it must find nothing of the shim's: all descriptors but those in `keep` are closed.
+pub(crate) fn fork_inside(conn: &Conn, keep: &[RawFd]) -> Result<()> {
+    let keep: Vec<RawFd> = keep.iter().copied().chain([conn.as_fd().as_raw_fd()]).collect();
+    sys::process::close_all_but(&keep).context(Step::Prepare, "close_range")?;
     match clone3_of_single_thread(flags::PARENT, None).context(Step::Namespace, "clone3")? {
         Cloned::Parent { pid, pidfd } => {
             let sent = conn.send(&FromChild::Forked { pid }, &[pidfd.as_fd()]);

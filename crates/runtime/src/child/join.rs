@@ -4,7 +4,7 @@
 //! PID namespace), and the user's process, forked by it into the container's PID namespace when root and working
 //! directory lie in the container already. Its parent is the shim.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use oci::runtime::Process;
@@ -62,7 +62,8 @@ fn join<'a>(plan: &JoinPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Fi
         Some(tty) => Some(console::open_running(tty.size, conn)?),
         None => None,
     };
-    fork_inside(conn)?;
+    let keep: Vec<RawFd> = stdio.fds().chain(console.iter().map(|c| c.as_raw_fd())).collect();
+    fork_inside(conn, &keep)?;
     let root = rustix::fs::openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .context(Step::Rootfs, "open /")?;
     let labelled = !plan.process.apparmor_profile.is_empty() || !plan.process.selinux_label.is_empty();
