@@ -109,9 +109,8 @@ impl BlobStream {
             let Some(body) = &mut self.body else { return Ok(None) };
             let broken =
                 |source| Error::Request { method: go_method(&hyper::Method::GET), url: body.url.clone(), source };
-            let frame = match tokio::time::timeout(silence, body.incoming.frame()).await {
-                Ok(frame) => frame,
-                Err(_) => return Err(broken(TransportError::Timeout { what: "response body", after: silence })),
+            let Ok(frame) = tokio::time::timeout(silence, body.incoming.frame()).await else {
+                return Err(broken(TransportError::Timeout { what: "response body", after: silence }));
             };
             let mut data = match frame {
                 Some(Ok(frame)) => match frame.into_data() {

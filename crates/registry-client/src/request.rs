@@ -162,8 +162,14 @@ async fn once(client: &Shared, auth: &Auth, endpoint: &Endpoint, call: &Call) ->
                 return Ok(answer);
             }
             Err(Error::Request { method, url, source }) if source.suggests_plain() => {
-                // Where nobody listens both fail alike: the first says it better.
-                failure.get_or_insert(Error::Request { method, url, source });
+                if matches!(source, TransportError::PlainHttp) {
+                    client.trust.remember_plain(&endpoint.authority);
+                }
+                // Where nobody listens both fail alike, and the first says it better.
+                let unheard = matches!(&failure, Some(Error::Request { source: TransportError::Dial { .. }, .. }));
+                if !unheard {
+                    failure = Some(Error::Request { method, url, source });
+                }
             }
             Err(e) => return Err(e),
         }

@@ -158,7 +158,7 @@ impl Registry {
     pub fn push(&self, repository: &str, tag: &str, image: &Image) {
         let mut store = lock(&self.shared.store);
         for blob in image.blobs() {
-            store.put_blob(repository, blob.bytes.clone());
+            store.put_known(repository, blob);
         }
         store.put_manifest(repository, Some(tag), &image.manifest);
     }
@@ -168,7 +168,7 @@ impl Registry {
         for one in &image.images {
             let mut store = lock(&self.shared.store);
             for blob in one.blobs() {
-                store.put_blob(repository, blob.bytes.clone());
+                store.put_known(repository, blob);
             }
             store.put_manifest(repository, None, &one.manifest);
         }

@@ -31,6 +31,12 @@ impl Store {
         digest
     }
 
+    /// The same for a blob whose digest is known.
+    pub(super) fn put_known(&mut self, repository: &str, blob: &Blob) {
+        self.blobs.entry(blob.digest.clone()).or_insert_with(|| blob.bytes.clone().into());
+        self.repository(repository).blobs.insert(blob.digest.clone());
+    }
+
     pub(super) fn put_manifest(&mut self, repository: &str, tag: Option<&str>, manifest: &Blob) {
         let repository = self.repository(repository);
         repository.manifests.insert(manifest.digest.clone(), manifest.clone());
