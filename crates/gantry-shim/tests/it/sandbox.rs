@@ -414,3 +414,28 @@ fn a_joining_process_shows_nothing_of_the_host() {
     let (out, _) = crate::fixture::demux(&crate::fixture::read_all(stream));
     assert_eq!(String::from_utf8_lossy(&out), "");
 }
+
+#[test]
+fn user_namespaces() {
+    let mut fixture = Fixture::new();
+    let mut plan = fixture.plan(&["sh", "-c", "id -u; cat /proc/self/uid_map; echo x > /dev/null && echo null; ls /sys/fs/cgroup | wc -l; mount | grep -c proc; touch /tmp/x"]);
+    if let Some(linux) = &mut plan.spec.linux {
+        let map = oci::runtime::IdMapping { container_id: 0, host_id: 100_000, size: 65_536 };
+        // Its range is not mapped (Docker leaves it out then).
+        linux.sysctl.remove("net.ipv4.ping_group_range");
+        linux.uid_mappings = vec![map];
+        linux.gid_mappings = vec![map];
+        linux.namespaces.push(Namespace { r#type: NamespaceType::User, path: String::new() });
+    }
+    // What the daemon does for remapped roots.
+    let Rootfs::Overlay { upper, work, .. } = &plan.rootfs else { panic!() };
+    for dir in [upper, work] {
+        std::os::unix::fs::chown(dir, Some(100_000), Some(100_000)).unwrap();
+    }
+    let (record, out, err) = fixture.run_plan(&plan);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], "0", "{err}");
+    assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["0", "100000", "65536"]);
+    assert_eq!(lines[2], "null");
+    let _ = record;
+}

@@ -134,6 +134,8 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
     setsid().context(Step::Prepare, "setsid")?;
     join_keyring(plan.id);
     plan.namespaces.join()?;
+    // Still as the host's root, who alone may walk to the run directory.
+    let tree = place_rootfs(plan)?;
     if plan.namespaces.user {
         if plan.namespaces.clone_flags & flags::NEWUSER != 0 {
             gate.pass()?;
@@ -141,7 +143,6 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
         identity::become_root()?;
     }
     let linux = plan.spec.linux.as_ref();
-    let tree = place_rootfs(plan)?;
     if plan.namespaces.new_cgroup {
         gate.pass()?;
         sys::process::unshare(flags::NEWCGROUP).context(Step::Namespace, "unshare cgroup namespace")?;
