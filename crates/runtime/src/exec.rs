@@ -1,8 +1,10 @@
 //! Running another process in a container: the shim's side.
 
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use oci::runtime::{NamespaceType, Process, Spec};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use shim_proto::{Conn, StartError, Step};
 use sys::process::{Cloned, flags};
 
@@ -24,6 +26,8 @@ pub struct Exec<'a> {
     pub process: &'a Process,
     /// The container's first process, alive.
     pub target: BorrowedFd<'a>,
+    /// Its process id.
+    pub pid: i32,
     /// What [`namespaces_to_join`] says of the container's spec.
     pub namespaces: u64,
     /// The container's cgroup.
@@ -51,6 +55,17 @@ pub fn namespaces_to_join(spec: &Spec, netns: bool) -> u64 {
     if netns { all | flags::NEWNET } else { all }
 }
 
+/// Where the container's first process lives: a container that manages cgroups itself (systemd in it) has moved it below its
+/// own, into which no process may go any more (cgroups(7), "no internal processes").
+fn cgroup_of(pid: i32, cgroup: &cgroup::Manager) -> Option<OwnedFd> {
+    let mount = cgroup.hierarchies().unified()?;
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let inside = format!("{}/", cgroup.path().trim_start_matches('/'));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    path.starts_with(&inside).then(|| rustix::fs::open(mount.join(path), flags, Mode::empty()).ok()).flatten()
+}
+
 /// Sets a process on its way into a running container.
 ///
 /// # Errors
@@ -65,8 +80,13 @@ fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
     }
     let (ours, theirs) = Conn::pair().context(Step::Prepare, "socketpair")?;
     let into = cgroup_step(exec.cgroup.open_for_clone_into())?;
-    let cloned = sys::process::clone3(0, into.as_ref().map(|fd| fd.as_fd())).context(Step::Namespace, "clone3")?;
-    let (pid, pidfd) = match cloned {
+    let mut cloned = sys::process::clone3(0, into.as_ref().map(|fd| fd.as_fd()));
+    if matches!(cloned, Err(Errno::BUSY))
+        && let Some(own) = cgroup_of(exec.pid, exec.cgroup)
+    {
+        cloned = sys::process::clone3(0, Some(own.as_fd()));
+    }
+    let (pid, pidfd) = match cloned.context(Step::Namespace, "clone3")? {
         Cloned::Parent { pid, pidfd } => (pid, pidfd),
         Cloned::Child => {
             drop(ours);

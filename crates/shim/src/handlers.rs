@@ -320,11 +320,13 @@ impl Monitor {
         let session = self.sessions.get_mut(&key).ok_or(Fault::NotRunning)?;
         let stdio: Stdio = session.take_stdio().ok_or(Fault::AlreadyStarted)?;
         let process = session.process.take().ok_or(Fault::AlreadyStarted)?;
-        let target = self.sessions.get(&CONTAINER).and_then(|c| c.pidfd.as_ref()).ok_or(Fault::NotRunning)?;
+        let container = self.sessions.get(&CONTAINER).ok_or(Fault::NotRunning)?;
+        let target = container.pidfd.as_ref().ok_or(Fault::NotRunning)?;
         let exec = Exec {
             id: &self.id,
             process: &process,
             target: target.as_fd(),
+            pid: container.pid,
             namespaces: self.namespaces,
             cgroup: &self.cgroup,
             filter: self.filter.as_ref(),
