@@ -27,6 +27,13 @@ pub(crate) type Request = crate::http::Request<App>;
 /// What a handler gives back.
 pub(crate) type Result<T = Response> = std::result::Result<T, ApiError>;
 
+/// Runs work that blocks on a thread of its own.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| ApiError::new(error::ErrorKind::System, format!("a task failed: {e}")))
+}
+
 /// The `filters` argument.
 fn filters(form: &Form) -> Result<Filters> {
     Ok(Filters::from_json(form.get("filters"))?)

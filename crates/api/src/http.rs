@@ -21,7 +21,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-pub use body::{Body, BodyReader, BodySender, BodyWriter};
+pub use body::{BlockingReader, BlockingSender, Body, BodyReader, BodySender, BodyWriter};
 pub use error::{ApiError, status_of};
 pub use form::{Form, FormError};
 pub use hijack::Hijacked;

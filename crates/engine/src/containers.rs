@@ -14,8 +14,10 @@ mod names;
 mod record;
 mod registry;
 mod restore;
+mod stats;
 mod stop;
 mod top;
+mod tree;
 mod types;
 mod view;
 
@@ -32,6 +34,8 @@ pub(crate) use launch::host_facts;
 pub use logs::LogStream;
 pub(crate) use record::{CONTAINERS, ContainerRecord};
 pub(crate) use registry::{Handle, Registry};
+pub use stats::{Sample, Traffic};
+pub use tree::{Extract, PathStat, Tree, TreeUse};
 pub use types::{
     AttachOptions, Created, ExecCreate, ExecStart, ExecView, ListOptions, LogOptions, RemoveOptions, Top,
     WaitCondition, WaitResult, Waiter,

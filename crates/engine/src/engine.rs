@@ -44,13 +44,17 @@ impl Shared {
 
     /// The cgroup of a container, below the mount of each hierarchy.
     pub(crate) fn cgroup_path(&self, record: &ContainerRecord) -> String {
-        let declared = &record.spec.host.cgroup_parent;
+        self.cgroup_of(&record.spec.host.cgroup_parent, &record.id)
+    }
+
+    /// The same from its parts.
+    pub(crate) fn cgroup_of(&self, declared: &str, id: &ContainerId) -> String {
         let parent = match (declared.is_empty(), self.config.cgroup_parent.is_empty()) {
-            (false, _) => declared.as_str(),
+            (false, _) => declared,
             (true, false) => self.config.cgroup_parent.as_str(),
             (true, true) => "/docker",
         };
-        format!("/{}/{}", parent.trim_matches('/'), record.id)
+        format!("/{}/{id}", parent.trim_matches('/'))
     }
 
     /// Emits an event about a container.

@@ -96,6 +96,9 @@ pub enum Error {
     /// Not there. The text is whole.
     #[error("{0}")]
     NotFound(String),
+    /// Not allowed. The text is whole.
+    #[error("{0}")]
+    Forbidden(String),
     /// Already so.
     #[error("{0}")]
     NotModified(String),
@@ -108,6 +111,9 @@ pub enum Error {
     /// Networks.
     #[error(transparent)]
     Network(#[from] network::Error),
+    /// A cgroup.
+    #[error(transparent)]
+    Cgroup(#[from] cgroup::Error),
     /// Log driver options.
     #[error(transparent)]
     LogOpt(#[from] logdriver::OptError),
@@ -171,12 +177,14 @@ impl HasKind for Error {
             | Self::ExecRan(_)
             | Self::ExecNotRunning(_)
             | Self::Conflict(_) => ErrorKind::Conflict,
+            Self::Forbidden(_) => ErrorKind::Forbidden,
             Self::NotModified(_) => ErrorKind::NotModified,
             Self::NotImplemented(_) => ErrorKind::NotImplemented,
             Self::State { source, .. } => source.kind(),
             Self::StartFailed { kind, .. } => *kind,
             Self::Image(e) => e.kind(),
             Self::Network(e) => e.kind(),
+            Self::Cgroup(e) => e.kind(),
             Self::LogOpt(e) => e.kind(),
             Self::Log(e) => e.kind(),
             Self::Bundle(e) => e.kind(),

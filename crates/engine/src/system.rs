@@ -179,7 +179,7 @@ fn os_release_value(text: &str, key: &str) -> String {
 }
 
 /// Bytes of memory of the host (`MemTotal` of proc_meminfo(5)).
-fn total_memory() -> i64 {
+pub(crate) fn total_memory() -> i64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix("MemTotal:"));
     let kib: i64 = line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse().ok()).unwrap_or(0);

@@ -3,7 +3,7 @@
 use api_compat::{Operation as Op, Version};
 use hyper::Method;
 
-use super::container::{attach, create, lifecycle, list, logs};
+use super::container::{attach, create, files, lifecycle, list, logs, stats};
 use super::unsupported::{lacks, no_swarm, none};
 use super::{event, exec, image, network, system, volume};
 use crate::App;
@@ -46,17 +46,17 @@ fn system_routes() -> Vec<Route<App>> {
 
 fn container_routes() -> Vec<Route<App>> {
     vec![
-        Route::new(HEAD, "/containers/{name}/archive", Op::Other, lacks("copying files")),
+        Route::new(HEAD, "/containers/{name}/archive", Op::Other, files::get),
         Route::new(GET, "/containers/json", Op::ContainerList, list::list),
-        Route::new(GET, "/containers/{name}/export", Op::Other, lacks("exporting a container")),
-        Route::new(GET, "/containers/{name}/changes", Op::Other, lacks("listing changed files")),
+        Route::new(GET, "/containers/{name}/export", Op::Other, files::export),
+        Route::new(GET, "/containers/{name}/changes", Op::Other, files::changes),
         Route::new(GET, "/containers/{name}/json", Op::ContainerInspect, list::inspect),
         Route::new(GET, "/containers/{name}/top", Op::Other, list::top),
         Route::new(GET, "/containers/{name}/logs", Op::Other, logs::logs),
-        Route::new(GET, "/containers/{name}/stats", Op::ContainerStats, lacks("container statistics")),
+        Route::new(GET, "/containers/{name}/stats", Op::ContainerStats, stats::stats),
         Route::new(GET, "/containers/{name}/attach/ws", Op::Other, lacks("attaching by WebSocket")),
         Route::new(GET, "/exec/{name}/json", Op::Other, exec::inspect),
-        Route::new(GET, "/containers/{name}/archive", Op::Other, lacks("copying files")),
+        Route::new(GET, "/containers/{name}/archive", Op::Other, files::get),
         Route::new(POST, "/containers/create", Op::ContainerCreate, create::create),
         Route::new(POST, "/containers/prune", Op::Other, lifecycle::prune).since(V1_25),
         Route::new(POST, "/containers/{name}/kill", Op::Other, lifecycle::kill),
@@ -74,7 +74,7 @@ fn container_routes() -> Vec<Route<App>> {
         Route::new(POST, "/containers/{name}/rename", Op::Other, lifecycle::rename),
         Route::new(POST, "/containers/{name}/update", Op::ContainerUpdate, lifecycle::update),
         Route::new(POST, "/commit", Op::Other, lacks("committing a container")),
-        Route::new(PUT, "/containers/{name}/archive", Op::Other, lacks("copying files")),
+        Route::new(PUT, "/containers/{name}/archive", Op::Other, files::put),
         Route::new(GET, "/containers/{name}/checkpoints", Op::Other, lacks("checkpointing")),
         Route::new(POST, "/containers/{name}/checkpoints", Op::Other, lacks("checkpointing")),
         Route::new(DELETE, "/containers/{name}", Op::Other, lifecycle::remove),

@@ -4,7 +4,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 /// Chunks that may wait for a slow client before the producer has to.
@@ -93,9 +94,47 @@ impl BodySender {
         self.sender.closed().await;
     }
 
+    /// A `Write` into this body, for threads that may block.
+    pub fn blocking(self) -> BlockingSender {
+        BlockingSender { sender: self.sender }
+    }
+
     /// An `AsyncWrite` into this body.
     pub fn writer(self) -> BodyWriter {
         BodyWriter { sender: self.sender, pending: None }
+    }
+}
+
+/// Collected before a chunk is sent, so that small writes don't become small chunks.
+const CHUNK: usize = 64 * 1024;
+
+/// Writes into a [`Body`] from a thread that may block: each write is one chunk.
+#[derive(Debug, Clone)]
+pub struct BlockingSender {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+}
+
+impl BlockingSender {
+    /// Breaks the body off.
+    pub fn fail(&self, error: io::Error) {
+        // A client that is gone needs no telling.
+        let _ = self.sender.blocking_send(Err(error));
+    }
+
+    /// Sends bigger chunks.
+    pub fn buffered(self) -> io::BufWriter<Self> {
+        io::BufWriter::with_capacity(CHUNK, self)
+    }
+}
+
+impl io::Write for BlockingSender {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let sent = self.sender.blocking_send(Ok(Bytes::copy_from_slice(buf)));
+        sent.map(|()| buf.len()).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -148,6 +187,11 @@ impl BodyReader {
     pub(crate) fn new(body: Incoming) -> Self {
         Self { body, chunk: Bytes::new() }
     }
+
+    /// The same for a thread that may block.
+    pub fn blocking(self, runtime: Handle) -> BlockingReader {
+        BlockingReader { body: self, runtime }
+    }
 }
 
 impl AsyncRead for BodyReader {
@@ -164,5 +208,18 @@ impl AsyncRead for BodyReader {
         let n = self.chunk.len().min(buf.remaining());
         buf.put_slice(&self.chunk.split_to(n));
         Poll::Ready(Ok(()))
+    }
+}
+
+/// A request's body, read by a thread that may block.
+#[derive(Debug)]
+pub struct BlockingReader {
+    body: BodyReader,
+    runtime: Handle,
+}
+
+impl io::Read for BlockingReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.runtime.block_on(self.body.read(buf))
     }
 }
