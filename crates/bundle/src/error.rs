@@ -29,6 +29,15 @@ pub enum BundleError {
         /// Path on the host.
         path: String,
     },
+    /// A block device with a limit that is not there.
+    #[error("stat {0}: no such file or directory")]
+    NoBlockDevice(String),
+    /// Recursive read-only without private propagation.
+    #[error("mount options conflict: ReadOnlyForceRecursive requires BindOptions.Propagation to be \"rprivate\"")]
+    ReadOnlyPropagation,
+    /// Recursive read-only where the kernel has not got it.
+    #[error("recursive read-only mounts are not supported by this kernel, which is needed for mount {0:?}")]
+    ReadOnlyRecursive(String),
     /// Letters that are no device permissions.
     #[error("invalid device mode: {0}")]
     DeviceMode(String),

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use oci::runtime::{DeviceRuleType, Seccomp};
@@ -28,6 +29,8 @@ pub struct BundleInput<'a> {
     pub defaults: &'a Defaults,
     /// Device nodes of the host behind `HostConfig.Devices`, in that order, expanded; for privileged containers all.
     pub devices: Vec<DeviceNode>,
+    /// Major and minor number of every block device that `HostConfig.Blkio…` names, by its path.
+    pub block_devices: BTreeMap<String, (i64, i64)>,
 }
 
 /// Files of the engine that are bound over the image's.

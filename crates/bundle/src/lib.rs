@@ -39,13 +39,15 @@ pub fn build(input: &BundleInput<'_>) -> Result<Spec, BundleError> {
     let (masked_paths, readonly_paths) = linux::hidden_paths(host, &security);
     let (devices, device_rules) = linux::devices(input)?;
     let mut resources = resources(host)?;
+    resources.block_io = resources::block_io(host, &input.block_devices)?;
     resources.devices = device_rules;
     Ok(Spec {
         oci_version: VERSION.to_owned(),
         process: Some(process::init_process(input, &caps, &security)?),
         root: Some(Root { path: "rootfs".to_owned(), readonly: host.readonly_rootfs }),
         hostname: if linux::shares_uts(host) { String::new() } else { input.spec.config.hostname.clone() },
-        domainname: if linux::shares_uts(host) { String::new() } else { input.spec.config.domainname.clone() },
+        // Docker sets it as a kernel parameter.
+        domainname: String::new(),
         mounts: mounts::all(input)?,
         hooks: None,
         annotations: host.annotations.clone().unwrap_or_default(),

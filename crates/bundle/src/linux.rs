@@ -43,10 +43,8 @@ const ALLOWED_DEVICES: &[(i64, Option<i64>)] = &[
 ];
 
 pub(crate) fn hidden_paths(host: &HostConfig, security: &Security) -> (Vec<String>, Vec<String>) {
-    if host.privileged || security.systempaths_unconfined {
-        return (Vec::new(), Vec::new());
-    }
-    let owned = |list: &[&str]| list.iter().map(|p| (*p).to_owned()).collect();
+    let open = host.privileged || security.systempaths_unconfined;
+    let owned = |list: &[&str]| if open { Vec::new() } else { list.iter().map(|p| (*p).to_owned()).collect() };
     (
         host.masked_paths.clone().unwrap_or_else(|| owned(MASKED)),
         host.readonly_paths.clone().unwrap_or_else(|| owned(READONLY)),
@@ -133,14 +131,14 @@ fn device_rule(text: &str) -> Result<DeviceRule, BundleError> {
     let words: Vec<&str> = text.split(' ').collect();
     let [kind, numbers, access] = words[..] else { return Err(invalid()) };
     let kind = match kind {
-        "a" => None,
+        "a" => Some(DeviceRuleType::All),
         "b" => Some(DeviceRuleType::Block),
         "c" => Some(DeviceRuleType::Char),
         _ => return Err(invalid()),
     };
     let (major, minor) = numbers.split_once(':').ok_or_else(invalid)?;
     let number = |n: &str| match n {
-        "*" => Ok(None),
+        "*" => Ok(Some(-1)),
         n => n.parse::<u32>().map(|n| Some(i64::from(n))).map_err(|_| invalid()),
     };
     if access.is_empty() || access.len() > 3 || !access.bytes().all(|b| b"rwm".contains(&b)) {
@@ -160,11 +158,12 @@ pub(crate) fn sysctls(input: &BundleInput<'_>) -> Result<BTreeMap<String, String
     let host = &input.spec.host;
     let mut out = BTreeMap::new();
     let own_network = host.network_mode != "host" && !host.network_mode.starts_with("container:");
-    if own_network && !host.privileged {
+    if own_network {
         out.insert("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
         out.insert("net.ipv4.ping_group_range".to_owned(), "0 2147483647".to_owned());
-    } else if own_network {
-        out.insert("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
+    }
+    if !shares_uts(host) && !input.spec.config.domainname.is_empty() {
+        out.insert("kernel.domainname".to_owned(), input.spec.config.domainname.clone());
     }
     for (name, value) in host.sysctls.iter().flatten() {
         let ok = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/*@:".contains(&b));

@@ -5,6 +5,9 @@ use spec::MountType;
 
 use crate::{BundleError, BundleInput, linux};
 
+/// Options of every tmpfs of the user's, unless they say otherwise.
+const TMPFS: [&str; 4] = ["noexec", "nosuid", "nodev", "rprivate"];
+
 /// File systems that the kernel gives to every container.
 fn defaults() -> Vec<OciMount> {
     vec![
@@ -34,33 +37,27 @@ fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> OciMo
 
 pub(crate) fn all(input: &BundleInput<'_>) -> Result<Vec<OciMount>, BundleError> {
     let host = &input.spec.host;
-    let mut user = binds(input);
+    let mut user = binds(input)?;
     user.extend(tmpfs(input)?);
     files(input, &mut user);
     // Parents before children, whatever the order of declaration.
     user.sort_by_key(|m| m.destination.split('/').filter(|p| !p.is_empty()).count());
-    let replaced = |destination: &str| user.iter().any(|m| m.destination == destination);
+    let mounted = |destination: &str| user.iter().any(|m| m.destination.trim_end_matches('/') == destination);
+    // A `/dev` of the user's comes with all that is in it.
+    let own_dev = mounted("/dev");
+    let replaced = |destination: &str| mounted(destination) || own_dev && destination.starts_with("/dev/");
     let mut out: Vec<OciMount> = defaults().into_iter().filter(|m| !replaced(&m.destination)).collect();
     if host.privileged {
         for m in &mut out {
             if matches!(m.r#type.as_str(), "sysfs" | "cgroup") {
                 m.options.retain(|o| o != "ro");
-                m.options.push("rw".to_owned());
             }
         }
     }
-    if !replaced("/dev/shm") {
+    if !replaced("/dev/shm") && host.ipc_mode != "none" {
         out.push(shm(input)?);
     }
     out.extend(user);
-    if host.readonly_rootfs {
-        // The image stays read-only, the volumes do not.
-        for m in &mut out {
-            if m.r#type == "tmpfs" && m.destination == "/dev" {
-                m.options.retain(|o| o != "ro");
-            }
-        }
-    }
     Ok(out)
 }
 
@@ -82,24 +79,38 @@ fn shm(input: &BundleInput<'_>) -> Result<OciMount, BundleError> {
     Ok(mount("/dev/shm", "tmpfs", "shm", &["nosuid", "noexec", "nodev", "mode=1777", &size]))
 }
 
-fn binds(input: &BundleInput<'_>) -> Vec<OciMount> {
-    let bind = |m: &crate::Mount| {
-        let kind = if m.recursive { "rbind" } else { "bind" };
+fn binds(input: &BundleInput<'_>) -> Result<Vec<OciMount>, BundleError> {
+    let declared = input.spec.host.mounts.as_deref().unwrap_or_default();
+    let one = |m: &crate::Mount| {
+        let bind = declared.iter().find(|d| d.target == m.destination).and_then(|d| d.bind_options.as_ref());
+        let recursive = m.recursive && !bind.is_some_and(|b| b.non_recursive);
+        if bind.is_some_and(|b| b.read_only_force_recursive) && !m.rw {
+            if m.propagation != "rprivate" {
+                return Err(BundleError::ReadOnlyPropagation);
+            }
+            if !input.host.recursive_readonly {
+                return Err(BundleError::ReadOnlyRecursive(m.destination.clone()));
+            }
+        }
+        let kind = if recursive { "rbind" } else { "bind" };
         let mut options = vec![kind.to_owned()];
         if !m.rw {
-            let recursive = m.recursive && input.host.recursive_readonly && m.propagation == "rprivate";
+            let recursive =
+                recursive && input.host.recursive_readonly && !bind.is_some_and(|b| b.read_only_non_recursive);
             options.push(if recursive { "rro" } else { "ro" }.to_owned());
         }
-        options.push(m.propagation.clone());
-        OciMount {
+        if !m.propagation.is_empty() {
+            options.push(m.propagation.clone());
+        }
+        Ok(OciMount {
             destination: m.destination.clone(),
             r#type: "bind".to_owned(),
             source: m.source.display().to_string(),
             options,
             ..OciMount::default()
-        }
+        })
     };
-    input.mounts.iter().map(bind).collect()
+    input.mounts.iter().map(one).collect()
 }
 
 /// `/etc/{resolv.conf,hostname,hosts}`, unless the user mounts something there.
@@ -109,11 +120,15 @@ fn files(input: &BundleInput<'_>, user: &mut Vec<OciMount>) {
         ("/etc/hostname", &input.files.hostname),
         ("/etc/hosts", &input.files.hosts),
     ];
-    let rw = if input.spec.host.readonly_rootfs { "ro" } else { "rw" };
+    let options: &[&str] = match (input.spec.host.readonly_rootfs, input.host.recursive_readonly) {
+        (false, _) => &["rbind", "rprivate"],
+        (true, true) => &["rbind", "rro", "rprivate"],
+        (true, false) => &["rbind", "ro", "rprivate"],
+    };
     for (destination, source) in files {
         let Some(source) = source else { continue };
         if !user.iter().any(|m| m.destination == destination) {
-            user.push(mount(destination, "bind", &source.display().to_string(), &["rbind", "rprivate", rw]));
+            user.push(mount(destination, "bind", &source.display().to_string(), options));
         }
     }
 }
@@ -122,7 +137,7 @@ fn tmpfs(input: &BundleInput<'_>) -> Result<Vec<OciMount>, BundleError> {
     let host = &input.spec.host;
     let mut out = Vec::new();
     for (target, options) in host.tmpfs.iter().flatten() {
-        let mut all = vec!["noexec".to_owned(), "nosuid".to_owned(), "nodev".to_owned()];
+        let mut all = TMPFS.map(str::to_owned).to_vec();
         for option in options.split(',').filter(|o| !o.is_empty()) {
             merge_tmpfs_option(&mut all, option)?;
         }
@@ -135,19 +150,19 @@ fn tmpfs(input: &BundleInput<'_>) -> Result<Vec<OciMount>, BundleError> {
         });
     }
     for m in host.mounts.iter().flatten().filter(|m| m.kind == MountType::Tmpfs) {
-        let mut all = vec!["noexec".to_owned(), "nosuid".to_owned(), "nodev".to_owned()];
+        let mut all = TMPFS.map(str::to_owned).to_vec();
         if m.read_only {
             all.push("ro".to_owned());
         }
         if let Some(options) = &m.tmpfs_options {
-            for words in options.options.iter().flatten() {
-                merge_tmpfs_option(&mut all, &words.join("="))?;
-            }
             if options.mode != 0 {
                 all.push(format!("mode={:o}", options.mode));
             }
             if options.size_bytes != 0 {
-                all.push(format!("size={}", options.size_bytes));
+                all.push(format!("size={}", size(options.size_bytes)));
+            }
+            for words in options.options.iter().flatten() {
+                merge_tmpfs_option(&mut all, &words.join("="))?;
             }
         }
         out.push(OciMount {
@@ -159,6 +174,12 @@ fn tmpfs(input: &BundleInput<'_>) -> Result<Vec<OciMount>, BundleError> {
         });
     }
     Ok(out)
+}
+
+/// A size with the largest unit that divides it, as Docker hands it to the kernel.
+fn size(bytes: i64) -> String {
+    let unit = [(30, "g"), (20, "m"), (10, "k")].into_iter().find(|(shift, _)| bytes % (1_i64 << shift) == 0);
+    unit.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))
 }
 
 /// Adds an option, replacing its opposite among the defaults.

@@ -1,6 +1,8 @@
 //! Limits of the control group.
 
-use oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources};
+use std::collections::BTreeMap;
+
+use oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources, ThrottleDevice, WeightDevice};
 use spec::HostConfig;
 
 use crate::BundleError;
@@ -19,18 +21,28 @@ pub fn resources(host: &HostConfig) -> Result<Resources, BundleError> {
     Ok(Resources {
         memory: memory(host),
         cpu: cpu(host),
-        pids: host.pids_limit.filter(|n| *n != 0).map(|n| Pids { limit: Some(if n < 0 { -1 } else { n }) }),
-        block_io: block_io(host),
+        pids: host.pids_limit.filter(|n| *n > 0).map(|n| Pids { limit: Some(n) }),
         ..Resources::default()
     })
 }
 
-/// The limits that a live update changes: only those that the update declares.
+/// The limits that a live update puts into force. Unlike in a new container "unlimited" must be said here, or the earlier
+/// limit stays.
 ///
 /// # Errors
 /// As [`resources`].
 pub fn update_resources(host: &HostConfig) -> Result<Resources, BundleError> {
-    resources(host)
+    let mut resources = resources(host)?;
+    if host.pids_limit.is_some_and(|n| n <= 0) {
+        resources.pids = Some(Pids { limit: Some(-1) });
+    }
+    if host.memory_swap == -1 {
+        resources.memory.get_or_insert_default().swap = Some(-1);
+    }
+    if host.blkio_weight > 0 {
+        resources.block_io = Some(BlockIo { weight: Some(host.blkio_weight), ..BlockIo::default() });
+    }
+    Ok(resources)
 }
 
 fn validate(host: &HostConfig) -> Result<(), BundleError> {
@@ -66,7 +78,9 @@ fn validate(host: &HostConfig) -> Result<(), BundleError> {
 fn memory(host: &HostConfig) -> Option<Memory> {
     let positive = |n: i64| (n > 0).then_some(n);
     let swap = match (host.memory, host.memory_swap) {
-        (_, swap) if swap != 0 => Some(swap),
+        (_, swap) if swap > 0 => Some(swap),
+        // Unlimited is what a new container has.
+        (_, swap) if swap < 0 => None,
         // Docker: as much swap again as memory.
         (memory, _) if memory > 0 => Some(memory.saturating_mul(2)),
         _ => None,
@@ -102,7 +116,29 @@ fn cpu(host: &HostConfig) -> Option<Cpu> {
     (cpu != Cpu::default()).then_some(cpu)
 }
 
-fn block_io(host: &HostConfig) -> Option<BlockIo> {
-    let io = BlockIo { weight: (host.blkio_weight > 0).then_some(host.blkio_weight), ..BlockIo::default() };
-    (io != BlockIo::default()).then_some(io)
+/// Limits of block devices, whose numbers the engine has looked up.
+pub(crate) fn block_io(
+    host: &HostConfig,
+    numbers: &BTreeMap<String, (i64, i64)>,
+) -> Result<Option<BlockIo>, BundleError> {
+    let find = |path: &str| numbers.get(path).copied().ok_or_else(|| BundleError::NoBlockDevice(path.to_owned()));
+    let throttles = |list: &Option<Vec<spec::ThrottleDevice>>| {
+        let device = |d: &spec::ThrottleDevice| {
+            find(&d.path).map(|(major, minor)| ThrottleDevice { major, minor, rate: d.rate })
+        };
+        list.iter().flatten().map(device).collect::<Result<Vec<_>, _>>()
+    };
+    let weight = |d: &spec::WeightDevice| {
+        find(&d.path).map(|(major, minor)| WeightDevice { major, minor, weight: Some(d.weight), leaf_weight: None })
+    };
+    let io = BlockIo {
+        weight: (host.blkio_weight > 0).then_some(host.blkio_weight),
+        weight_device: host.blkio_weight_device.iter().flatten().map(weight).collect::<Result<_, _>>()?,
+        throttle_read_bps_device: throttles(&host.blkio_device_read_bps)?,
+        throttle_write_bps_device: throttles(&host.blkio_device_write_bps)?,
+        throttle_read_iops_device: throttles(&host.blkio_device_read_iops)?,
+        throttle_write_iops_device: throttles(&host.blkio_device_write_iops)?,
+        ..BlockIo::default()
+    };
+    Ok((io != BlockIo::default()).then_some(io))
 }

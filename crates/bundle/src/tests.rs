@@ -16,6 +16,7 @@ fn input<'a>(spec: &'a ContainerSpec, host: &'a HostFacts, defaults: &'a Default
         host,
         defaults,
         devices: Vec::new(),
+        block_devices: Default::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `--device` and `--privileged`: which nodes of the host a container gets.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
@@ -38,6 +39,19 @@ pub(crate) fn resolve(host: &HostConfig) -> Result<Vec<DeviceNode>, Error> {
         }
     }
     Ok(nodes)
+}
+
+/// Numbers of the block devices that limits name, by path; what is not there is left out.
+pub(crate) fn block_numbers(host: &HostConfig) -> BTreeMap<String, (i64, i64)> {
+    let throttled =
+        [&host.blkio_device_read_bps, &host.blkio_device_write_bps, &host.blkio_device_read_iops, &host.blkio_device_write_iops];
+    let throttled = throttled.into_iter().flatten().flatten().map(|d| &d.path);
+    let weighed = host.blkio_weight_device.iter().flatten().map(|d| &d.path);
+    let number = |path: &String| {
+        let rdev = std::fs::metadata(path).ok()?.rdev();
+        Some((path.clone(), (i64::from(rustix::fs::major(rdev)), i64::from(rustix::fs::minor(rdev)))))
+    };
+    throttled.chain(weighed).filter_map(number).collect()
 }
 
 fn node(path: &Path, inside: &str, access: &str) -> Option<DeviceNode> {

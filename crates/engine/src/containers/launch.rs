@@ -205,6 +205,7 @@ impl Actor {
             host: &shared.host,
             defaults: &shared.defaults,
             devices,
+            block_devices: super::devices::block_numbers(host),
         })?;
         let [rows, cols] = host.console_size.map(|n| u16::try_from(n).unwrap_or(u16::MAX));
         Ok(ShimPlan {
