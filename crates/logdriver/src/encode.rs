@@ -87,7 +87,7 @@ fn push_wide(out: &mut Vec<u8>, mut valid: &[u8]) {
 fn find_special(text: &[u8]) -> Option<usize> {
     let (blocks, rest) = text.as_chunks::<16>();
     for (n, block) in blocks.iter().enumerate() {
-        if !block.iter().fold(true, |ok, b| ok & is_plain(*b)) {
+        if block.iter().fold(0_u8, |special, b| special | u8::from(!is_plain(*b))) != 0 {
             return block.iter().position(|b| !is_plain(*b)).map(|i| n * 16 + i);
         }
     }

@@ -155,3 +155,23 @@ fn a_full_disk_leaves_whole_records() {
     w.file = fs::OpenOptions::new().write(true).open("/dev/full").expect("full");
     assert!(matches!(w.write(Stream::Stdout, T, b"a\nb\n"), Err(LogError::Write { lost: 2, .. })));
 }
+
+#[test]
+#[ignore = "measures: cargo test --release -p logdriver speed -- --ignored --nocapture"]
+#[expect(clippy::print_stderr, reason = "a measurement")]
+fn speed() {
+    let dir = tempfile::tempdir().expect("dir");
+    let c = JsonFileConfig { max_size: Some(20_000_000), max_file: 5, ..config(dir.path()) };
+    let mut w = Writer::open(&c).expect("open");
+    let line = format!("{}\n", "the quick brown fox jumps over the lazy dog 0123456789 ".repeat(2).split_at(99).0);
+    for per_write in [1, 20, 640] {
+        let chunk = line.repeat(per_write);
+        let count = 1_000_000 / per_write;
+        let begun = std::time::Instant::now();
+        for _ in 0..count {
+            w.write(Stream::Stdout, T, chunk.as_bytes()).expect("write");
+        }
+        let rate = (count * per_write) as f64 / begun.elapsed().as_secs_f64() / 1e6;
+        eprintln!("{per_write} lines of 100 bytes a write: {rate:.1} M lines/s");
+    }
+}

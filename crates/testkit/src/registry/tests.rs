@@ -73,3 +73,15 @@ fn tokens_are_wanted() {
     assert!(get(&registry, "GET", "/token?scope=x", "Authorization: Basic dTp4\n").contains("401"));
     assert!(get(&registry, "GET", "/token?scope=x", "Authorization: Basic dTpw\n").contains("200"));
 }
+
+#[test]
+fn busybox_is_had_from_somewhere() {
+    let image = Image::busybox().expect("busybox");
+    let archive = image.docker_archive(&["bb:1"]);
+    let names: Vec<String> = tar::Archive::new(&archive[..])
+        .entries()
+        .expect("a tar")
+        .map(|e| e.expect("an entry").path().expect("a path").display().to_string())
+        .collect();
+    assert!(names.iter().any(|n| n == "manifest.json") && names.iter().any(|n| n.ends_with("/layer.tar")), "{names:?}");
+}
