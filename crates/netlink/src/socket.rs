@@ -12,6 +12,8 @@ use crate::wire::{self, Meaning, Message};
 
 /// Largest datagram that the kernel sends in a dump.
 const RECEIVE: usize = 64 * 1024;
+/// Largest acknowledgement: it does not repeat the request.
+const ANSWER: usize = 8 * 1024;
 /// Room for one batch.
 const SEND_BUFFER: usize = 16 * 1024 * 1024;
 const DUMP_ATTEMPTS: usize = 8;
@@ -67,7 +69,7 @@ impl Socket {
     pub(crate) fn transact(&mut self, bytes: &[u8], last: u32) -> Result<Vec<Refusal>, Error> {
         self.send(bytes)?;
         let mut refusals = Vec::new();
-        let mut buffer = vec![0; RECEIVE];
+        let mut buffer = [0; ANSWER];
         let mut acked = false;
         loop {
             let flags = if acked { RecvFlags::DONTWAIT } else { RecvFlags::empty() };

@@ -13,7 +13,6 @@ const HOSTS_HEAD: &str = "127.0.0.1\tlocalhost\n\
     ff00::\tip6-mcastprefix\n\
     ff02::1\tip6-allnodes\n\
     ff02::2\tip6-allrouters\n";
-const HOSTS_HEAD_V4: &str = "127.0.0.1\tlocalhost\n";
 
 const HOST_FILE: &str = "/etc/resolv.conf";
 /// Where systemd-resolved keeps the servers behind its own loopback address.
@@ -172,8 +171,8 @@ fn render(servers: &[IpAddr], search: &[String], options: &[String], notes: &[St
 pub(crate) type HostsEntry = (IpAddr, String);
 
 /// A container's `/etc/hosts`: fixed names, extra ones, links, and the container itself on each of its addresses.
-pub(crate) fn hosts(ipv6: bool, entries: &[HostsEntry]) -> String {
-    let mut out = if ipv6 { HOSTS_HEAD } else { HOSTS_HEAD_V4 }.to_owned();
+pub(crate) fn hosts(entries: &[HostsEntry]) -> String {
+    let mut out = HOSTS_HEAD.to_owned();
     for (ip, names) in entries {
         let _ = writeln!(out, "{ip}\t{names}");
     }

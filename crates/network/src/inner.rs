@@ -170,6 +170,13 @@ impl Inner {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Its thread waits for work as long as the pool is open.
+        self.pool.close();
+    }
+}
+
 /// The packet filter's part of a sandbox's published ports: those whose address family the container has.
 pub(crate) fn publications(state: &State, record: &SandboxRecord) -> Vec<Publish> {
     let Some(id) = &record.published_on else { return Vec::new() };

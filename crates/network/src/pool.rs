@@ -1,68 +1,89 @@
-//! A few fresh namespaces with an interface pair, made ahead of need. Fresh only: what a container has used is never
-//! used again.
+//! A few fresh namespaces with an interface pair, made ahead of need by a thread of its own. Fresh only: what a container
+//! has used is never used again.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::Error;
 use crate::host::Host;
 use crate::namespace::Fresh;
 
+/// Whoever took the last one is about to start a container: it gets the processors, and the kernel's network lock, first.
+const COURTESY: Duration = Duration::from_millis(4);
+/// Pause after a failure (no more namespaces allowed, no memory).
+const PENALTY: Duration = Duration::from_secs(5);
+
 /// The stock.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    ready: Mutex<Vec<Fresh>>,
+    stock: Mutex<Stock>,
+    taken: Condvar,
     size: usize,
-    pending: AtomicUsize,
-    closed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Stock {
+    ready: Vec<Fresh>,
+    filling: bool,
+    closed: bool,
 }
 
 impl Pool {
     pub(crate) fn new(size: usize) -> Self {
-        Self { ready: Mutex::new(Vec::new()), size, pending: AtomicUsize::new(0), closed: AtomicBool::new(false) }
+        Self { stock: Mutex::default(), taken: Condvar::new(), size }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stock> {
+        self.stock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One with an interface pair, from the stock if there is any.
     pub(crate) fn take(&self, host: &Host) -> Result<Fresh, Error> {
-        let stocked = self.ready.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let stocked = self.lock().ready.pop();
         stocked.map_or_else(|| Fresh::with_pair(host), Ok)
     }
 
-    /// Fills the stock in the background.
+    /// Has the stock filled in the background. The first call starts the thread: nobody who does not use networking pays.
     pub(crate) fn refill(self: &Arc<Self>, host: &Arc<Host>) {
-        let have = self.ready.lock().unwrap_or_else(PoisonError::into_inner).len();
-        let busy = self.pending.load(Ordering::Acquire) > 0;
-        if self.closed.load(Ordering::Acquire) || busy || have >= self.size {
+        let mut stock = self.lock();
+        if self.size == 0 || stock.closed {
             return;
         }
-        self.pending.fetch_add(1, Ordering::AcqRel);
+        if stock.filling {
+            drop(stock);
+            self.taken.notify_one();
+            return;
+        }
         let (pool, host) = (Arc::clone(self), Arc::clone(host));
-        let spawned = std::thread::Builder::new().name("netns-pool".to_owned()).spawn(move || {
-            pool.fill(&host);
-            pool.pending.fetch_sub(1, Ordering::AcqRel);
-        });
-        if let Err(error) = spawned {
-            self.pending.fetch_sub(1, Ordering::AcqRel);
-            tracing::warn!(%error, "namespace pool not filled");
+        let spawned = std::thread::Builder::new().name("netns-pool".to_owned()).spawn(move || pool.fill(&host));
+        match spawned {
+            Ok(_) => stock.filling = true,
+            Err(error) => tracing::warn!(%error, "namespace pool not filled"),
         }
     }
 
     fn fill(&self, host: &Host) {
-        while !self.closed.load(Ordering::Acquire) {
-            if self.ready.lock().unwrap_or_else(PoisonError::into_inner).len() >= self.size {
+        loop {
+            let mut stock = self.lock();
+            while !stock.closed && stock.ready.len() >= self.size {
+                stock = self.taken.wait(stock).unwrap_or_else(PoisonError::into_inner);
+            }
+            if stock.closed {
                 return;
             }
+            drop(stock);
+            std::thread::sleep(COURTESY);
             match Fresh::with_pair(host) {
                 Ok(fresh) => {
-                    let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut stock = self.lock();
                     // Closed meanwhile: nobody would ever empty it again.
-                    if !self.closed.load(Ordering::Acquire) {
-                        ready.push(fresh);
+                    if !stock.closed {
+                        stock.ready.push(fresh);
                     }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "namespace pool not filled");
-                    return;
+                    std::thread::sleep(PENALTY);
                 }
             }
         }
@@ -70,7 +91,11 @@ impl Pool {
 
     /// Empties the stock for good; the namespaces and their interfaces vanish with their handles.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut stock = self.lock();
+        stock.closed = true;
+        let ready = std::mem::take(&mut stock.ready);
+        drop(stock);
+        drop(ready);
+        self.taken.notify_all();
     }
 }

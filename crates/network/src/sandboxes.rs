@@ -325,7 +325,7 @@ impl Inner {
             entries.extend(endpoint.ipv4.map(|(ip, _)| (IpAddr::V4(ip), own.clone())));
             entries.extend(endpoint.ipv6.map(|(ip, _)| (IpAddr::V6(ip), own.clone())));
         }
-        Ok(files::hosts(true, &entries))
+        Ok(files::hosts(&entries))
     }
 
     /// `/etc/resolv.conf` for the endpoints as they are.

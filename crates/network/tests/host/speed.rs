@@ -20,9 +20,9 @@ fn what_a_sandbox_costs() {
             service.sandbox_create(wish).await.expect("create");
             let cost = start.elapsed();
             if round % 2 == 1 {
-                with_port.push(cost)
+                with_port.push(cost);
             } else {
-                made.push(cost)
+                made.push(cost);
             }
             let start = Instant::now();
             service.sandbox_release(&container(1));
