@@ -443,9 +443,23 @@ fn fs_error(op: &'static str, path: &[u8], source: Errno) -> Error {
     Error::Fs { op, path: String::from_utf8_lossy(path).into_owned(), source }
 }
 
+/// How many bytes of a file are written between two looks at the free space.
+const SPACE_STEP: u64 = 64 << 20;
+
+/// An archive of little that unpacks to much must stop before the disk is full to the last block: 2 % (at most
+/// 64 MiB) are left for everybody else.
+fn check_space(fd: &OwnedFd) -> Result<(), Failure> {
+    let Ok(fs) = rustix::fs::fstatvfs(fd) else { return Ok(()) };
+    let reserve = (fs.f_blocks.saturating_mul(fs.f_frsize) / 50).min(64 << 20);
+    if fs.f_bavail.saturating_mul(fs.f_frsize) < reserve {
+        return Err(Failure::Fs("write", Errno::NOSPC));
+    }
+    Ok(())
+}
+
 /// Writes a file's data; gives the bytes stored.
 fn write_data<R: BufRead>(fd: &OwnedFd, entry: &Entry, reader: &mut Reader<R>) -> Result<u64, Failure> {
-    let mut stored = 0;
+    let (mut stored, mut check_at) = (0, SPACE_STEP);
     let whole = [crate::Segment { offset: 0, length: entry.size }];
     let holes = entry.sparse.is_some();
     for segment in entry.sparse.as_deref().unwrap_or(&whole) {
@@ -466,6 +480,10 @@ fn write_data<R: BufRead>(fd: &OwnedFd, entry: &Entry, reader: &mut Reader<R>) -
             at += n as u64;
             left -= n as u64;
             stored += n as u64;
+            if stored >= check_at {
+                check_space(fd)?;
+                check_at = stored + SPACE_STEP;
+            }
         }
     }
     if holes {
