@@ -99,3 +99,27 @@ fn addresses_run_out_and_come_back() {
         service.shutdown().await;
     });
 }
+
+#[test]
+fn the_default_bridge_can_have_ipv6_and_links() {
+    on_host(|host| async move {
+        let mut config = host.config();
+        config.ipv6 = true;
+        config.fixed_cidr_v6 = Some("fd00:aa::/64".parse().expect("net"));
+        config.userland_proxy = false;
+        let service = host.service_with(config).await;
+        let mut wish = spec(1, &["bridge"]);
+        wish.ports = vec![port(network::Protocol::Tcp, None, 8080, 80)];
+        let one = service.sandbox_create(wish).await.expect("one");
+        assert_eq!(one.endpoints[0].ipv6.expect("IPv6").0.to_string(), "fd00:aa::2");
+        serve(&one, 80);
+        assert_eq!(host.as_neighbour(|| tcp("[2001:db8::1]:8080")).as_deref(), Some("2001:db8::2"));
+        assert!(inside(&one, || tcp("192.0.2.1:8080")).is_some(), "itself by the host, without the proxy");
+        let mut wish = spec(2, &["bridge"]);
+        wish.links = vec![(container(1), vec!["db".to_owned(), "c1".to_owned()])];
+        wish.extra_hosts = vec!["gw:host-gateway".to_owned()];
+        let two = service.sandbox_create(wish).await.expect("two");
+        assert!(two.hosts.contains("172.17.0.1\tgw\n") && two.hosts.contains("172.17.0.2\tdb c1\n"), "{}", two.hosts);
+        service.shutdown().await;
+    });
+}

@@ -268,3 +268,54 @@ fn a_subnet_that_the_host_routes_is_left_alone() {
         service.shutdown().await;
     });
 }
+
+#[test]
+fn several_networks_at_once_have_one_way_out() {
+    on_host(|host| async move {
+        let service = host.service().await;
+        for (name, subnet) in [("a", "10.1.0.0/24"), ("b", "10.2.0.0/24")] {
+            create(&service, with_subnet(name, subnet)).await;
+        }
+        let both = service.sandbox_create(spec(1, &["b", "a"])).await.expect("both");
+        let names: Vec<&str> = both.endpoints.iter().map(|e| e.if_name.as_str()).collect();
+        assert_eq!(names, ["eth0", "eth1"]);
+        let routes = inside(&both, || sh("ip route"));
+        assert!(routes.contains("default via 10.1.0.1 dev eth0"), "the first name: {routes}");
+        let mut wish = spec(2, &["a", "b"]);
+        wish.endpoints[1].gw_priority = 1;
+        wish.endpoints[1].driver_opts.insert("com.docker.network.endpoint.ifname".into(), "lan".into());
+        let sysctl = "net.ipv4.conf.IFNAME.log_martians=1";
+        wish.endpoints[1].driver_opts.insert("com.docker.network.endpoint.sysctls".into(), sysctl.into());
+        wish.endpoints[1].mac = Some("02:00:00:00:00:09".parse().expect("mac"));
+        wish.ports = vec![port(Protocol::Tcp, None, 8080, 80)];
+        let chosen = service.sandbox_create(wish).await.expect("chosen");
+        serve(&chosen, 80);
+        let seen = inside(&chosen, || sh("ip route; ip link show lan; cat /proc/sys/net/ipv4/conf/lan/log_martians"));
+        assert!(seen.contains("default via 10.2.0.1 dev lan") && seen.contains("02:00:00:00:00:09"), "{seen}");
+        assert!(seen.ends_with("1\n"), "{seen}");
+        assert!(host.as_neighbour(|| tcp("192.0.2.1:8080")).is_some());
+        service.shutdown().await;
+    });
+}
+
+#[test]
+fn a_routed_network_keeps_addresses_and_opens_only_published_ports() {
+    on_host(|host| async move {
+        let service = host.service().await;
+        let mut routed = with_subnet("routed", "10.1.0.0/24");
+        routed.options.insert("com.docker.network.bridge.gateway_mode_ipv4".into(), "routed".into());
+        create(&service, routed).await;
+        let mut wish = spec(1, &["routed"]);
+        wish.ports = vec![port(Protocol::Tcp, None, 8080, 80)];
+        let one = service.sandbox_create(wish).await.expect("one");
+        serve(&one, 80);
+        serve(&one, 81);
+        assert_eq!(host.as_neighbour(|| tcp("10.1.0.2:80")).as_deref(), Some("192.0.2.2"));
+        assert_eq!(host.as_neighbour(|| tcp("10.1.0.2:81")), None);
+        let outside = host.as_neighbour(|| std::net::TcpListener::bind("192.0.2.2:99").expect("bind"));
+        let seen = std::thread::spawn(move || outside.accept().expect("accept").1.ip().to_string());
+        inside(&one, || std::net::TcpStream::connect("192.0.2.2:99").expect("out"));
+        assert_eq!(seen.join().expect("thread"), "10.1.0.2", "not masqueraded");
+        service.shutdown().await;
+    });
+}
