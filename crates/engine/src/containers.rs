@@ -112,7 +112,8 @@ impl Containers {
     /// [`Error::InvalidSignal`], [`Error::KillNotRunning`].
     pub async fn kill(&self, reference: &str, signal: &str) -> Result<(), Error> {
         let handle = self.find(reference)?;
-        let signal = if signal.is_empty() { 9 } else { parse_signal(signal)? };
+        let signal = if signal.is_empty() { Ok(9) } else { parse_signal(signal) };
+        let signal = signal.map_err(|error| Error::Kill { name: reference.to_owned(), source: Box::new(error) })?;
         stop::kill(&handle, reference, signal).await
     }
 
@@ -143,12 +144,14 @@ impl Containers {
             return Err(Error::EmptyName);
         }
         let handle = self.find(reference)?;
-        let name = names::check(name)?;
+        let rename = |error: Error| Error::Rename(Box::new(error));
+        // As Docker tells it: with its slash.
+        let name = names::check(name).map_err(|_| rename(Error::InvalidName(format!("/{name}"))))?;
         let old = handle.view().name.clone();
         if old == name {
             return Err(Error::SameName);
         }
-        self.shared.containers.reserve(name, &handle.id)?;
+        self.shared.containers.reserve(name, &handle.id).map_err(rename)?;
         let result = handle.ask(|reply| Msg::Rename { name: name.to_owned(), reply }).await;
         self.shared.containers.release(if result.is_ok() { &old } else { name });
         result

@@ -25,6 +25,23 @@ pub enum Error {
     /// Not a name.
     #[error("Invalid container name ({0}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")]
     InvalidName(String),
+    /// A name that cannot be given, when renaming.
+    #[error("Error when allocating new name: {0}")]
+    Rename(#[source] Box<Error>),
+    /// The network of a container could not be set up.
+    #[error("failed to set up container networking: {0}")]
+    Sandbox(#[source] network::Error),
+    /// The container whose network is to be joined cannot be found.
+    #[error("joining network namespace of container: {0}")]
+    JoinNetwork(#[source] Box<Error>),
+    /// A kill that cannot be done.
+    #[error("cannot kill container: {name}: {source}")]
+    Kill {
+        /// As the user named it.
+        name: String,
+        /// Why.
+        source: Box<Error>,
+    },
     /// Renaming to nothing.
     #[error("Neither old nor new names may be empty")]
     EmptyName,
@@ -178,6 +195,8 @@ impl HasKind for Error {
             | Self::ExecNotRunning(_)
             | Self::Conflict(_) => ErrorKind::Conflict,
             Self::Forbidden(_) => ErrorKind::Forbidden,
+            Self::Rename(source) | Self::JoinNetwork(source) | Self::Kill { source, .. } => source.kind(),
+            Self::Sandbox(source) => source.kind(),
             Self::NotModified(_) => ErrorKind::NotModified,
             Self::NotImplemented(_) => ErrorKind::NotImplemented,
             Self::State { source, .. } => source.kind(),

@@ -86,7 +86,7 @@ impl Images {
     {
         let loaded = self.shared.images.load(input, load, progress).await?;
         for one in &loaded {
-            self.emit("load", one.id.as_str(), one.name.as_deref().unwrap_or(one.id.as_str()));
+            self.emit("load", one.id.as_str(), one.id.as_str());
         }
         Ok(loaded)
     }
@@ -139,7 +139,7 @@ impl Images {
         let removed = self.shared.images.remove(reference, options, self.shared.as_ref()).await?;
         for one in &removed {
             match one {
-                image::Removed::Untagged(_) => self.emit("untag", &id, &id),
+                image::Removed::Untagged(name) => self.emit("untag", &id, name),
                 image::Removed::Deleted(digest) => self.emit("delete", digest.as_str(), digest.as_str()),
             }
         }

@@ -19,9 +19,9 @@ mod system;
 
 pub use config::{Config, Registry};
 pub use containers::{
-    AttachOptions, ContainerView, Containers, Created, ExecCreate, ExecStart, ExecView, Extract, ListOptions, LogOptions,
-    LogStream, MountPoint, NetworkState, PathStat, RemoveOptions, Sample, Top, Traffic, Tree, TreeUse, WaitCondition,
-    WaitResult, Waiter,
+    AttachOptions, ContainerView, Containers, Created, ExecCreate, ExecStart, ExecView, Extract, ListOptions,
+    LogOptions, LogStream, MountPoint, NetworkState, PathStat, RemoveOptions, Sample, Top, Traffic, Tree, TreeUse,
+    WaitCondition, WaitResult, Waiter,
 };
 pub use engine::Engine;
 pub use error::Error;

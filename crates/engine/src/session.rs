@@ -1,8 +1,11 @@
 //! A client that is attached to a container or an exec session: bytes go both ways until one side has had enough.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::sync::watch;
 
 use crate::Error;
 use crate::containers::{Attached, LogStream};
@@ -10,6 +13,8 @@ use crate::containers::{Attached, LogStream};
 /// `ctrl-p,ctrl-q`.
 const DEFAULT_DETACH_KEYS: &[u8] = &[16, 17];
 const BUFFER: usize = 32 * 1024;
+/// How long a process may live on after it has closed its output before the client is let go.
+const OVER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An attachment that is ready to carry bytes. Give it the client's connection with [`Self::run`].
 pub struct Session {
@@ -20,6 +25,8 @@ pub struct Session {
     pub(crate) stdin: bool,
     pub(crate) detach_keys: Vec<u8>,
     pub(crate) on_detach: Box<dyn FnOnce() + Send + Sync>,
+    /// Becomes true when the exit code is known; the client's connection is kept until then.
+    pub(crate) over: Option<watch::Receiver<bool>>,
 }
 
 impl std::fmt::Debug for Session {
@@ -77,6 +84,9 @@ impl Session {
                     }
                     _ => break,
                 }
+            }
+            if let Some(mut over) = self.over.clone() {
+                let _ = tokio::time::timeout(OVER_TIMEOUT, over.wait_for(|over| *over)).await;
             }
             let _ = to_client.shutdown().await;
         };

@@ -44,6 +44,7 @@ impl Containers {
         let id = ContainerId::from_bytes(files::random()?);
         self.fill_defaults(&id, &mut spec)?;
         self.validate(&spec)?;
+        let warnings = warnings(&spec);
         let mounts = mounts::resolve(&spec)?;
         let name = self.reserve_name(name, &id)?;
         let record = ContainerRecord {
@@ -64,6 +65,7 @@ impl Containers {
             mounts::make_sources(&record.spec, &record.mounts)?;
             let rootfs = shared.images.prepare_rw(&id, &image)?;
             files::make_dir(&dir, 0o710)?;
+            super::identity::check_working_dir(&rootfs, &record.spec.config.working_dir)?;
             shared.meta.put(CONTAINERS, id.as_str(), &record)?;
             Ok(rootfs)
         };
@@ -79,7 +81,7 @@ impl Containers {
         let (mut actor, inbox) = self.adopt(record);
         actor.rootfs = Some(rootfs);
         tokio::spawn(actor.serve(inbox));
-        Ok(Created { id, warnings: Vec::new() })
+        Ok(Created { id, warnings })
     }
 
     fn reserve_name(&self, name: Option<String>, id: &ContainerId) -> Result<String, Error> {
@@ -106,8 +108,10 @@ impl Containers {
             "bridge".clone_into(&mut host.network_mode);
         }
         if let Some(other) = host.network_mode.strip_prefix("container:") {
-            let other = self.shared.containers.find(other)?;
-            host.network_mode = format!("container:{}", other.id);
+            // One that does not exist is complained of at the start, as Docker does.
+            if let Ok(other) = self.shared.containers.find(other) {
+                host.network_mode = format!("container:{}", other.id);
+            }
         } else if spec.config.hostname.is_empty() {
             spec.config.hostname = match host.network_mode.as_str() {
                 "host" => host_name(),
@@ -171,7 +175,12 @@ impl Containers {
             super::parse_signal(&spec.config.stop_signal)?;
         }
         let opts: logdriver::LogOpts = host.log_config.config.clone();
-        logdriver::validate_opts(&host.log_config.kind, &opts)?;
+        logdriver::validate_opts(&host.log_config.kind, &opts).map_err(|error| match error {
+            logdriver::OptError::UnknownDriver(name) => {
+                Error::Invalid(format!("error looking up logging plugin {name}: plugin \"{name}\" not found"))
+            }
+            other => other.into(),
+        })?;
         if !matches!(host.runtime.as_str(), "gantry" | "runc" | "io.containerd.runc.v2") {
             return Err(Error::Invalid(format!("unknown or invalid runtime name: {}", host.runtime)));
         }
@@ -206,6 +215,15 @@ impl Containers {
         }
         Ok(())
     }
+}
+
+/// What the user asked for and will not get.
+fn warnings(spec: &ContainerSpec) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if spec.host.network_mode == "host" && !spec.host.port_bindings.is_empty() {
+        warnings.push("Published ports are discarded when using host network mode".to_owned());
+    }
+    warnings
 }
 
 fn host_name() -> String {

@@ -43,8 +43,12 @@ pub(crate) fn resolve(host: &HostConfig) -> Result<Vec<DeviceNode>, Error> {
 
 /// Numbers of the block devices that limits name, by path; what is not there is left out.
 pub(crate) fn block_numbers(host: &HostConfig) -> BTreeMap<String, (i64, i64)> {
-    let throttled =
-        [&host.blkio_device_read_bps, &host.blkio_device_write_bps, &host.blkio_device_read_iops, &host.blkio_device_write_iops];
+    let throttled = [
+        &host.blkio_device_read_bps,
+        &host.blkio_device_write_bps,
+        &host.blkio_device_read_iops,
+        &host.blkio_device_write_iops,
+    ];
     let throttled = throttled.into_iter().flatten().flatten().map(|d| &d.path);
     let weighed = host.blkio_weight_device.iter().flatten().map(|d| &d.path);
     let number = |path: &String| {

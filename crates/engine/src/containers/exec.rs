@@ -3,6 +3,7 @@
 use container::Phase;
 use shim_proto::{AttachSpec, ExecExit, ExecSpec, Reply, Request, Size};
 use tokio::net::UnixStream;
+use tokio::sync::watch;
 
 use super::actor::{Actor, Attached};
 use super::{Containers, ExecCreate, ExecStart, ExecView, Handle, Msg};
@@ -21,6 +22,8 @@ pub(crate) struct ExecEntry {
     pub(super) running: bool,
     pub(super) pid: i32,
     pub(super) exit_code: Option<i32>,
+    /// Becomes true when the exit code is known.
+    pub(super) over: watch::Sender<bool>,
 }
 
 impl ExecEntry {
@@ -52,8 +55,19 @@ impl Containers {
             return Err(Error::ExecNoCommand);
         }
         parse_detach_keys(create.detach_keys.as_deref())?;
+        if !create.user.is_empty() {
+            super::identity::of_running(view.state.pid)?.resolve(&create.user, &[])?;
+        }
         let id = String::from(id::ExecId::from_bytes(files::random()?));
-        let entry = ExecEntry { id: id.clone(), create, started: false, running: false, pid: 0, exit_code: None };
+        let entry = ExecEntry {
+            id: id.clone(),
+            create,
+            started: false,
+            running: false,
+            pid: 0,
+            exit_code: None,
+            over: watch::Sender::new(false),
+        };
         handle.ask(|reply| Msg::ExecAdd { entry: Box::new(entry), reply }).await?;
         let mut owners = self.exec_owners();
         owners.retain(|_, owner| self.shared.containers.get(owner).is_some());
@@ -96,6 +110,8 @@ impl Containers {
             stdin: entry.create.attach_stdin,
             detach_keys,
             on_detach,
+            // A client that sees the end of the output asks for the exit code next.
+            over: Some(entry.over.subscribe()),
         }))
     }
 
@@ -201,6 +217,7 @@ impl Actor {
         let Some(entry) = self.execs.get_mut(&exit.id) else { return };
         entry.running = false;
         entry.exit_code = Some(exit.status);
+        entry.over.send_replace(true);
         self.emit("exec_die", [("exitCode", exit.status.to_string()), ("execID", exit.id.clone())]);
         self.publish();
         if let Some(shim) = self.shim.clone() {

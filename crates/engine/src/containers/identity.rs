@@ -10,6 +10,7 @@ use bundle::user::{self, Identity};
 use fsroot::Root;
 use id::Digest;
 use image::RootfsMount;
+use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
@@ -78,6 +79,20 @@ impl Accounts {
             }
         }
         Ok(identity)
+    }
+}
+
+/// A working directory that exists must be a directory; one that does not is made at the start.
+pub(crate) fn check_working_dir(rootfs: &RootfsMount, dir: &str) -> Result<(), Error> {
+    if dir.is_empty() || dir == "/" {
+        return Ok(());
+    }
+    let root =
+        mount_detached(rootfs).map_err(|e| Error::Io { op: "mount", path: rootfs.upper.clone(), source: e.into() })?;
+    let is_dir = |s: rustix::fs::Stat| FileType::from_raw_mode(s.st_mode) == FileType::Directory;
+    match Root::from_fd(root).stat(Path::new(dir)) {
+        Ok(stat) if !is_dir(stat) => Err(Error::Invalid(format!("Cannot mkdir: {dir} is not a directory"))),
+        _ => Ok(()),
     }
 }
 

@@ -43,7 +43,8 @@ impl Actor {
             }
         };
         self.check_binds()?;
-        let sandbox = self.shared.networks.sandbox_create(self.sandbox_spec()?).await?;
+        let sandbox = self.shared.networks.sandbox_create(self.sandbox_spec()?).await.map_err(Error::Sandbox)?;
+        self.emit_network("connect", &sandbox);
         let network_files = self.write_network_files(&sandbox)?;
         let joins = self.joins(&sandbox)?;
         self.sandbox = Some(sandbox);
@@ -63,6 +64,20 @@ impl Actor {
             }
             Reply::Error(fault) => Err(fault.into()),
             _ => Err(Error::ShimGone),
+        }
+    }
+
+    /// Tells of every network that the container is on now, or no more.
+    fn emit_network(&self, action: &str, sandbox: &network::Sandbox) {
+        for endpoint in &sandbox.endpoints {
+            let driver = self.shared.networks.resolve(endpoint.network_id.as_str()).map(|n| n.driver);
+            let attributes = [
+                ("container", self.record.id.to_string()),
+                ("name", endpoint.network_name.clone()),
+                ("type", driver.unwrap_or_default()),
+            ];
+            let attributes = attributes.map(|(k, v)| (k.to_owned(), v)).into();
+            self.shared.events.emit(event::Kind::Network, action, endpoint.network_id.as_str(), attributes);
         }
     }
 
@@ -96,7 +111,8 @@ impl Actor {
             "host" => network::SandboxMode::Host,
             mode => match mode.strip_prefix("container:") {
                 Some(other) => {
-                    let other = self.shared.containers.find(other)?;
+                    let find = self.shared.containers.find(other);
+                    let other = find.map_err(|error| Error::JoinNetwork(Box::new(error)))?;
                     if !other.view().state.is_alive() {
                         return Err(Error::Conflict(format!(
                             "cannot join network namespace of a non running container: {}",
@@ -270,8 +286,10 @@ impl Actor {
         self.execs.values_mut().filter(|e| e.is_live()).for_each(|e| {
             e.running = false;
             e.exit_code = Some(137);
+            e.over.send_replace(true);
         });
-        if self.sandbox.take().is_some() {
+        if let Some(sandbox) = self.sandbox.take() {
+            self.emit_network("disconnect", &sandbox);
             self.shared.networks.sandbox_release(&self.record.id);
         }
         self.pending_attach.clear();

@@ -45,10 +45,4 @@ impl ContainerRecord {
         let mut words = entrypoint.chain(config.cmd.iter().flatten()).cloned();
         (words.next().unwrap_or_default(), words.collect())
     }
-
-    /// The signal that asks it to stop.
-    pub(crate) fn stop_signal(&self) -> i32 {
-        const SIGTERM: i32 = 15;
-        units::signal::parse_signal(&self.spec.config.stop_signal).unwrap_or(SIGTERM)
-    }
 }

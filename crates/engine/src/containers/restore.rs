@@ -59,7 +59,8 @@ impl Containers {
                     handle.ask(|reply| Msg::Remove { force: true, reply }).await
                 };
                 match result {
-                    Ok(()) | Err(Error::NotModified(_)) => {}
+                    // Gone or up already is as good.
+                    Ok(()) | Err(Error::NotModified(_) | Error::NoSuchContainer(_)) => {}
                     Err(error) => tracing::warn!("container {}: {error}", handle.id.short()),
                 }
             });
