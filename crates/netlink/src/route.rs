@@ -57,12 +57,22 @@ impl Socket {
 
     /// The link of this name, if there is one.
     pub fn link(&mut self, name: &str) -> Result<Option<LinkInfo>, Error> {
-        Ok(self.links()?.into_iter().find(|l| l.name == name))
+        self.inner.query(|w, sequence| read::request_link(w, sequence, name), |m| LinkInfo::parse(m.payload))
     }
 
     /// All addresses of all links.
     pub fn addresses(&mut self) -> Result<Vec<AddressInfo>, Error> {
-        self.inner.dump(read::request_addresses, |out, m| out.extend(AddressInfo::parse(m.payload)))
+        self.addresses_of(0)
+    }
+
+    /// All addresses of one link (0: of every link).
+    pub fn addresses_of(&mut self, link: u32) -> Result<Vec<AddressInfo>, Error> {
+        let all = self.inner.dump(
+            |w, sequence| read::request_addresses(w, sequence, link),
+            |out, m| out.extend(AddressInfo::parse(m.payload)),
+        )?;
+        // Kernels before 4.20 do not filter.
+        Ok(all.into_iter().filter(|a| link == 0 || a.link == link).collect())
     }
 
     /// All unicast routes of the main table.

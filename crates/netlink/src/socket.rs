@@ -44,6 +44,7 @@ impl Socket {
         // Explanations are a comfort; old kernels may lack them.
         let _ = set_netlink_option(fd.as_fd(), NetlinkOption::CapAck);
         let _ = set_netlink_option(fd.as_fd(), NetlinkOption::ExtAck);
+        let _ = set_netlink_option(fd.as_fd(), NetlinkOption::StrictCheck);
         if rustix::net::sockopt::set_socket_send_buffer_size_force(&fd, SEND_BUFFER).is_err() {
             let _ = rustix::net::sockopt::set_socket_send_buffer_size(&fd, SEND_BUFFER);
         }
@@ -91,6 +92,32 @@ impl Socket {
             }
         }
         Ok(refusals)
+    }
+
+    /// Asks for one object; `None` if there is no such.
+    pub(crate) fn query<T>(
+        &mut self,
+        build: impl Fn(&mut wire::Writer, u32),
+        parse: impl Fn(Message<'_>) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let sequence = self.sequences(1);
+        let mut writer = wire::Writer::default();
+        build(&mut writer, sequence);
+        self.send(&writer.bytes)?;
+        let mut buffer = [0; ANSWER];
+        loop {
+            let received = self.receive(&mut buffer, RecvFlags::empty())?;
+            let Some(message) = wire::messages(&buffer[..received]).find(|m| m.sequence == sequence) else { continue };
+            return match message.meaning()? {
+                Meaning::Data => Ok(parse(message)),
+                Meaning::Done | Meaning::Ack => Ok(None),
+                Meaning::Refused(errno, text) => {
+                    let subject = String::new();
+                    let error = Error::Refused { operation: "query", subject, errno, message: text.to_owned() };
+                    if error.is_missing() { Ok(None) } else { Err(error) }
+                }
+            };
+        }
     }
 
     /// Asks for a dump and hands over each answer. Repeats it if the kernel says that it changed meanwhile: `start` is

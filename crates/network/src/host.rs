@@ -114,8 +114,8 @@ impl Host {
         let mut batch = Batch::new();
         let wanted: BTreeSet<IpNet> = plan.addresses.iter().copied().collect();
         if !created {
-            for address in route.addresses().map_err(refused("list addresses"))? {
-                if address.link == index && !address.link_local && !wanted.contains(&address.address) {
+            for address in route.addresses_of(index).map_err(refused("list addresses"))? {
+                if !address.link_local && !wanted.contains(&address.address) {
                     batch.delete_address(index, address.address);
                 }
             }
@@ -175,8 +175,8 @@ impl Host {
     /// The addresses of a link.
     pub(crate) fn addresses_of(&self, name: &str) -> Result<Vec<IpNet>, Error> {
         let Some(index) = self.index(name) else { return Ok(Vec::new()) };
-        let addresses = self.route().addresses().map_err(refused("list addresses"))?;
-        Ok(addresses.iter().filter(|a| a.link == index && !a.link_local).map(|a| a.address).collect())
+        let addresses = self.route().addresses_of(index).map_err(refused("list addresses"))?;
+        Ok(addresses.iter().filter(|a| !a.link_local).map(|a| a.address).collect())
     }
 
     /// Turns IPv4 forwarding on; whether it was off.

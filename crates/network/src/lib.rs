@@ -4,6 +4,7 @@
 //! slow (teardown of interfaces and namespaces, refilling the pool of fresh namespaces) off the caller's path.
 
 mod attach;
+mod changes;
 mod config;
 mod error;
 mod files;
@@ -15,6 +16,7 @@ mod namespace;
 mod networks;
 mod options;
 mod pool;
+mod publishing;
 mod reaper;
 mod record;
 mod resolver;

@@ -1,29 +1,26 @@
 //! Making, changing and ending sandboxes.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use id::{ContainerId, NetworkId};
-use portmap::{Lease, Request};
+use id::ContainerId;
+use portmap::Lease;
 
-use crate::attach::{attach, gateways_over, reroute};
-use crate::error::InvalidSpec;
+use crate::attach::{attach, gateways_over};
 use crate::files::{self, HostsEntry, ResolvConf, ResolvKind};
 use crate::inner::{Inner, publications};
 use crate::names::own_names;
 use crate::namespace::{self, Fresh, Pair};
-use crate::record::{self, Driver, SandboxRecord};
-use crate::state::{EndpointPlan, Entry, gateway_endpoint, new_id};
-use crate::{
-    BoundPort, EndpointSpec, EndpointState, Error, NetworkRef, PortSpec, Sandbox, SandboxMode, SandboxSpec, resolver,
-};
+use crate::record::{self, SandboxRecord};
+use crate::state::{EndpointPlan, Entry, new_id};
+use crate::{EndpointSpec, Error, Sandbox, SandboxMode, SandboxSpec, resolver};
 
 /// A sandbox that is being made: what must be undone if it fails.
-struct Partial {
-    record: SandboxRecord,
-    leases: Vec<Lease>,
-    published: bool,
+pub(crate) struct Partial {
+    pub(crate) record: SandboxRecord,
+    pub(crate) leases: Vec<Lease>,
+    pub(crate) published: bool,
 }
 
 impl Inner {
@@ -158,7 +155,7 @@ impl Inner {
         self.state().release_all(record.state.endpoints.iter());
     }
 
-    fn unpublish(&self, record: &SandboxRecord) {
+    pub(crate) fn unpublish(&self, record: &SandboxRecord) {
         let published = publications(&self.state(), record);
         if let Err(error) = self.publish(&published, false) {
             tracing::warn!(container = %record.spec.container_id, %error, "published ports not closed");
@@ -175,141 +172,6 @@ impl Inner {
         record::forget_sandbox(&self.config.exec_root, &record.spec.container_id);
         self.reaper.reap(record.state.netns_path.clone(), links);
     }
-
-    /// Makes a finished sandbox known.
-    pub(crate) fn enter(&self, entry: Entry) {
-        let mut state = self.state();
-        let id = entry.record.spec.container_id.clone();
-        state.join(&id, &entry.record.spec.name, &entry.record.state.endpoints);
-        state.sandboxes.insert(id, entry);
-    }
-
-    /// Ends a sandbox; see [`crate::Service::sandbox_release`].
-    pub(crate) fn release(&self, container: &ContainerId) {
-        let Some(entry) = self.state().sandboxes.remove(container) else { return };
-        let Entry { record, leases, resolver, .. } = entry;
-        drop(resolver);
-        if !record.state.ports.is_empty() {
-            self.unpublish(&record);
-        }
-        drop(leases);
-        self.take_down(&record);
-        self.state().leave(container, &record.state.endpoints);
-    }
-
-    // ---- ports
-
-    /// Takes the host's ports for a sandbox: those of the endpoint that gives the default route.
-    fn lease_ports(&self, partial: &mut Partial) -> Result<(), Error> {
-        let record = &mut partial.record;
-        if record.spec.ports.is_empty() {
-            return Ok(());
-        }
-        let endpoints = &record.state.endpoints;
-        let Some(endpoint) = gateway_endpoint(endpoints, false).or_else(|| gateway_endpoint(endpoints, true)) else {
-            return Ok(());
-        };
-        let endpoint = endpoint.clone();
-        record.published_on = Some(endpoint.network_id.clone());
-        let binding = {
-            let state = self.state();
-            let network = state.networks.get(&endpoint.network_id);
-            network.map(|n| (n.settings.binding, n.settings.mode4, n.settings.mode6))
-        };
-        let Some((binding, mode4, mode6)) = binding else { return Ok(()) };
-        let mut ports = record.spec.ports.clone();
-        ports.sort_by_key(|p| (p.protocol, p.container_port, p.host_ip));
-        for port in &ports {
-            let routed = |v6| (if v6 { mode6 } else { mode4 }) == firewall::GatewayMode::Routed;
-            let targets = self.targets(port, &endpoint, binding);
-            for (ip, target) in targets.iter().filter(|(ip, _)| routed(ip.is_ipv6())) {
-                // Nothing of the host is bound: the container's own port is what is reached.
-                let (host_ip, host_port) = (*ip, 0);
-                debug_assert_eq!(target.port(), port.container_port);
-                let (protocol, container_port) = (port.protocol, port.container_port);
-                record.state.ports.push(BoundPort { protocol, container_port, host_ip, host_port });
-            }
-            let bound: Vec<_> = targets.into_iter().filter(|(ip, _)| !routed(ip.is_ipv6())).collect();
-            if bound.is_empty() {
-                continue;
-            }
-            let proxy = self.config.userland_proxy;
-            let request = Request { protocol: port.protocol, targets: bound, ports: port.host_ports, proxy };
-            let lease = self.ports.lease(&request).map_err(|source| Error::Publish {
-                container: record.spec.name.clone(),
-                endpoint: endpoint.endpoint_id.to_string(),
-                source,
-            })?;
-            record.state.ports.extend(lease.ips.iter().map(|ip| BoundPort {
-                protocol: lease.protocol,
-                container_port: port.container_port,
-                host_ip: *ip,
-                host_port: lease.port,
-            }));
-            partial.leases.push(lease);
-        }
-        Ok(())
-    }
-
-    /// Where one published port is bound, and where each binding leads.
-    fn targets(&self, port: &PortSpec, endpoint: &EndpointState, binding: Option<IpAddr>) -> Vec<(IpAddr, SocketAddr)> {
-        let v4 = endpoint.ipv4.map(|(ip, _)| IpAddr::V4(ip));
-        let v6 = endpoint.ipv6.map(|(ip, _)| IpAddr::V6(ip));
-        let any4 = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
-        let any6 = IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
-        let wanted = port.host_ip.or(binding).unwrap_or(self.config.default_bind_ip);
-        let everywhere = port.host_ip.is_none() && wanted == any4;
-        let ips = if everywhere { vec![any4, any6] } else { vec![wanted] };
-        let proxied = self.config.userland_proxy;
-        ips.into_iter()
-            .filter_map(|ip| {
-                let (same, other) = if ip.is_ipv4() { (v4, v6) } else { (v6, v4) };
-                if ip.is_ipv6() && everywhere && !self.host_has_ipv6 {
-                    return None;
-                }
-                // The other family's container address is reached by the proxy; and IPv4 ports of containers without
-                // IPv4 are nobody's wish unless they were asked for.
-                let target = match (same, other.filter(|_| proxied)) {
-                    (Some(ip), _) => ip,
-                    (None, Some(other)) if ip.is_ipv6() || !everywhere => other,
-                    (None, _) => return None,
-                };
-                Some((ip, SocketAddr::new(target, port.container_port)))
-            })
-            .collect()
-    }
-
-    /// Takes exactly the ports that a sandbox had, for an heir or after its address changed.
-    pub(crate) fn lease_again(&self, record: &SandboxRecord) -> Vec<Lease> {
-        let Some(endpoint) =
-            record.state.endpoints.iter().find(|e| Some(&e.network_id) == record.published_on.as_ref())
-        else {
-            return Vec::new();
-        };
-        let v4 = endpoint.ipv4.map(|(ip, _)| IpAddr::V4(ip));
-        let v6 = endpoint.ipv6.map(|(ip, _)| IpAddr::V6(ip));
-        let mut leases = Vec::new();
-        for port in record.state.ports.iter().filter(|p| p.host_port != 0) {
-            let (same, other) = if port.host_ip.is_ipv4() { (v4, v6) } else { (v6, v4) };
-            let Some(target) = same.or(other) else { continue };
-            let request = Request {
-                protocol: port.protocol,
-                targets: vec![(port.host_ip, SocketAddr::new(target, port.container_port))],
-                ports: (port.host_port, port.host_port),
-                proxy: self.config.userland_proxy,
-            };
-            match self.ports.lease(&request) {
-                Ok(lease) => leases.push(lease),
-                // The packet filter still publishes it: better than refusing a running container.
-                Err(error) => {
-                    tracing::warn!(container = %record.spec.container_id, %error, "published port not held");
-                }
-            }
-        }
-        leases
-    }
-
-    // ---- files
 
     /// `/etc/hosts` for the endpoints as they are.
     pub(crate) fn hosts_for(&self, record: &SandboxRecord) -> Result<String, Error> {
@@ -339,131 +201,25 @@ impl Inner {
         files::resolv_conf(&ResolvConf::of_host(), &self.dns_of(&record.spec.dns), kind).0
     }
 
-    // ---- changes of a running sandbox
-
-    /// Joins a running container to a network.
-    pub(crate) fn connect(
-        self: &Arc<Self>,
-        container: &ContainerId,
-        wish: EndpointSpec,
-    ) -> Result<EndpointState, Error> {
-        let (mut record, plan) = {
-            let mut state = self.state();
-            let entry = state.sandboxes.get(container).ok_or_else(|| Error::NoSandbox(container.to_string()))?;
-            let record = entry.record.clone();
-            let target = state.find(&wish.network)?.record.driver;
-            if record.spec.mode != SandboxMode::Private || target == Driver::Host {
-                return Err(InvalidSpec::SharedMode.into());
-            }
-            let private = |e: &EndpointState| e.network_name == "none";
-            if record.state.endpoints.iter().any(private) || target == Driver::Null {
-                return Err(InvalidSpec::PrivateMode.into());
-            }
-            let names = own_names(&record.spec);
-            let have = &record.state.endpoints;
-            let mtu = Some(self.config.mtu).filter(|mtu| *mtu != 1500);
-            let plans = state.reserve(container, &names, std::slice::from_ref(&wish), have, mtu)?;
-            let Some(plan) = plans.into_iter().next() else { return Err(Error::NotFound(wish.network)) };
-            (record, plan)
-        };
-        let path = record.state.netns_path.clone();
-        let made = path.ok_or_else(|| Error::NoSandbox(container.to_string())).and_then(|path| {
-            let handle = namespace::open(&path)?;
-            let mut socket = namespace::socket_in(handle.as_fd())?;
-            let mut state = plan.state.clone();
-            if let Some(link) = &plan.link {
-                let pair = namespace::add_pair(&self.host, handle.as_fd(), &mut socket, &state.if_name)?;
-                pair.host_if.clone_into(&mut state.host_if);
-                attach(&self.host, handle.as_fd(), &mut socket, &plan, link, &pair, &[])?;
-            }
-            record.spec.endpoints.push(wish);
-            record.state.endpoints.push(state.clone());
-            reroute(&mut socket, &record.state.endpoints)?;
-            Ok((state, handle))
-        });
-        let (state, handle) = match made {
-            Ok(made) => made,
-            Err(error) => {
-                self.state().release_all(std::iter::once(&plan.state));
-                return Err(error);
-            }
-        };
-        self.changed(record, handle.as_fd())?;
-        Ok(state)
-    }
-
-    /// Takes a running container off a network.
-    pub(crate) fn disconnect(self: &Arc<Self>, container: &ContainerId, key: &str) -> Result<NetworkRef, Error> {
-        let (mut record, network) = {
-            let state = self.state();
-            let network = state.find(key)?.to_ref();
-            let not_connected = || Error::NotConnected { container: container.to_string(), network: key.to_owned() };
-            let entry = state.sandboxes.get(container).ok_or_else(not_connected)?;
-            if !entry.record.state.endpoints.iter().any(|e| e.network_id == network.id) {
-                return Err(not_connected());
-            }
-            (entry.record.clone(), network)
-        };
-        let (gone, stay): (Vec<_>, Vec<_>) =
-            record.state.endpoints.into_iter().partition(|e| e.network_id == network.id);
-        record.state.endpoints = stay;
-        record.spec.endpoints.retain(|s| s.network != network.name && s.network != network.id.as_str());
-        for endpoint in gone.iter().filter(|e| !e.host_if.is_empty()) {
-            self.host.delete_link(&endpoint.host_if)?;
-        }
-        self.state().leave(container, &gone);
-        let path = record.state.netns_path.clone().ok_or_else(|| Error::NoSandbox(container.to_string()))?;
-        let handle = namespace::open(&path)?;
-        reroute(&mut namespace::socket_in(handle.as_fd())?, &record.state.endpoints)?;
-        self.changed(record, handle.as_fd())?;
-        Ok(network)
-    }
-
-    /// Brings files, name server and published ports up to changed endpoints.
-    fn changed(
-        self: &Arc<Self>,
-        mut record: SandboxRecord,
-        namespace: std::os::fd::BorrowedFd<'_>,
-    ) -> Result<(), Error> {
-        record.state.hosts = self.hosts_for(&record)?;
-        record.state.resolv_conf = self.resolv_conf_for(&record);
-        let container = record.spec.container_id.clone();
-        let endpoints = &record.state.endpoints;
-        let gateway = gateway_endpoint(endpoints, false).or_else(|| gateway_endpoint(endpoints, true));
-        let publish_on: Option<NetworkId> =
-            gateway.map(|e| e.network_id.clone()).filter(|_| !record.spec.ports.is_empty());
-        let moved = publish_on != record.published_on;
-        let mut fresh_leases = None;
-        if moved {
-            self.unpublish(&self.record_of(&container).unwrap_or_else(|| record.clone()));
-            if let Some(entry) = self.state().sandboxes.get_mut(&container) {
-                entry.leases.clear();
-            }
-            record.state.ports.clear();
-            record.published_on = None;
-            let mut partial = Partial { record, leases: Vec::new(), published: false };
-            if publish_on.is_some() {
-                self.lease_ports(&mut partial)?;
-                let published = publications(&self.state(), &partial.record);
-                self.publish(&published, true)?;
-            }
-            record = partial.record;
-            fresh_leases = Some(partial.leases);
-        }
-        let wants = Entry::wants_resolver(&record.state.endpoints);
-        let upstream = self.upstream_of(&record);
-        let resolver = if wants { Some(resolver::start(self, &container, namespace, upstream)?) } else { None };
-        record::save_sandbox(&self.config.exec_root, &record)?;
+    /// Makes a finished sandbox known.
+    pub(crate) fn enter(&self, entry: Entry) {
         let mut state = self.state();
-        state.join(&container, &record.spec.name, &record.state.endpoints);
-        if let Some(entry) = state.sandboxes.get_mut(&container) {
-            entry.record = record;
-            entry.resolver = resolver;
-            if let Some(leases) = fresh_leases {
-                entry.leases = leases;
-            }
+        let id = entry.record.spec.container_id.clone();
+        state.join(&id, &entry.record.spec.name, &entry.record.state.endpoints);
+        state.sandboxes.insert(id, entry);
+    }
+
+    /// Ends a sandbox; see [`crate::Service::sandbox_release`].
+    pub(crate) fn release(&self, container: &ContainerId) {
+        let Some(entry) = self.state().sandboxes.remove(container) else { return };
+        let Entry { record, leases, resolver, .. } = entry;
+        drop(resolver);
+        if !record.state.ports.is_empty() {
+            self.unpublish(&record);
         }
-        Ok(())
+        drop(leases);
+        self.take_down(&record);
+        self.state().leave(container, &record.state.endpoints);
     }
 
     pub(crate) fn record_of(&self, container: &ContainerId) -> Option<SandboxRecord> {

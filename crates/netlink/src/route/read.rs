@@ -6,6 +6,7 @@ use crate::MacAddr;
 use crate::wire::{F_DUMP, F_REQUEST, Writer, attributes, text_of, u32_of};
 
 const RTM_GETLINK: u16 = 18;
+const IFLA_IFNAME: u16 = 3;
 const RTM_GETADDR: u16 = 22;
 const RTM_GETROUTE: u16 = 26;
 
@@ -60,8 +61,17 @@ pub(super) fn request_links(w: &mut Writer, sequence: u32) {
     request(w, RTM_GETLINK, sequence, &[0; 16]);
 }
 
-pub(super) fn request_addresses(w: &mut Writer, sequence: u32) {
-    request(w, RTM_GETADDR, sequence, &[0; 8]);
+pub(super) fn request_link(w: &mut Writer, sequence: u32, name: &str) {
+    let mark = w.begin(RTM_GETLINK, F_REQUEST, sequence);
+    w.raw(&[0; 16]);
+    w.attr_str(IFLA_IFNAME, name);
+    w.end(mark);
+}
+
+pub(super) fn request_addresses(w: &mut Writer, sequence: u32, link: u32) {
+    let mut head = [0; 8];
+    head[4..8].copy_from_slice(&link.to_ne_bytes());
+    request(w, RTM_GETADDR, sequence, &head);
 }
 
 pub(super) fn request_routes(w: &mut Writer, sequence: u32) {
