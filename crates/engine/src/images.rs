@@ -55,6 +55,14 @@ impl Images {
         &self.shared.images
     }
 
+    pub(crate) fn events(&self) -> &event::Bus {
+        &self.shared.events
+    }
+
+    pub(crate) fn registry(&self) -> &registry_client::Client {
+        &self.shared.registry
+    }
+
     fn emit(&self, action: &str, id: &str, name: &str) {
         let attributes = BTreeMap::from([("name".to_owned(), name.to_owned())]);
         self.shared.events.emit(Kind::Image, action, id, attributes);

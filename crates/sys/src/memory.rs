@@ -1,13 +1,5 @@
 //! How the C library's allocator keeps memory.
 
-/// Gives freed memory back to the kernel (malloc_trim(3)). Worth it after work that needed much for a while.
-pub fn trim() {
-    // SAFETY: malloc_trim takes a number and is thread-safe (MT-Safe in its manual page).
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}
-
 /// Bounds what the allocator keeps for itself: few arenas, and big blocks mapped one by one (mallopt(3)). To be called
 /// before there are threads.
 pub fn limit_arenas(arenas: i32) {

@@ -4,4 +4,5 @@ pub(super) mod change;
 pub(super) mod embedded;
 pub(super) mod list;
 pub(super) mod pull;
+pub(super) mod push;
 pub(super) mod tar;

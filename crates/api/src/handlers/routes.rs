@@ -39,7 +39,7 @@ fn system_routes() -> Vec<Route<App>> {
         Route::new(GET, "/info", Op::Info, system::info),
         Route::new(GET, "/events", Op::Events, event::events),
         Route::new(GET, "/system/df", Op::DiskUsage, system::disk_usage),
-        Route::new(POST, "/auth", Op::Other, lacks("checking credentials")),
+        Route::new(POST, "/auth", Op::Other, image::push::auth),
         Route::new(GET, "/distribution/{name}/json", Op::Other, lacks("asking a registry about an image")),
     ]
 }
@@ -73,7 +73,7 @@ fn container_routes() -> Vec<Route<App>> {
         Route::new(POST, "/exec/{name}/resize", Op::Other, exec::resize),
         Route::new(POST, "/containers/{name}/rename", Op::Other, lifecycle::rename),
         Route::new(POST, "/containers/{name}/update", Op::ContainerUpdate, lifecycle::update),
-        Route::new(POST, "/commit", Op::Other, lacks("committing a container")),
+        Route::new(POST, "/commit", Op::Other, image::push::commit),
         Route::new(PUT, "/containers/{name}/archive", Op::Other, files::put),
         Route::new(GET, "/containers/{name}/checkpoints", Op::Other, lacks("checkpointing")),
         Route::new(POST, "/containers/{name}/checkpoints", Op::Other, lacks("checkpointing")),
@@ -94,7 +94,7 @@ fn image_routes() -> Vec<Route<App>> {
         Route::new(POST, "/images/load", Op::ImageLoad, image::tar::load),
         Route::new(POST, "/images/create", Op::ImageCreate, image::pull::create),
         Route::new(POST, "/images/prune", Op::Other, image::change::prune).since(V1_25),
-        Route::new(POST, "/images/{name}/push", Op::ImagePush, lacks("pushing an image")),
+        Route::new(POST, "/images/{name}/push", Op::ImagePush, image::push::push),
         Route::new(POST, "/images/{name}/tag", Op::Other, image::change::tag),
         Route::new(DELETE, "/images/{name}", Op::ImageDelete, image::change::remove),
     ]

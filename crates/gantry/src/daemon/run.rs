@@ -94,7 +94,7 @@ async fn serve(mut plan: Plan, settings: &Settings) -> Result<()> {
     }
     drop(plan);
     notify("READY=1");
-    sys::memory::trim();
+    sys::process::trim_heap();
 
     let broken = tokio::select! {
         () = signals.until_stop(settings) => None,

@@ -43,7 +43,7 @@ async fn pull(request: Request, image: &str) -> Result {
         |sink| {
             Box::pin(async move {
                 let pulled = engine.images.pull(pull, sink).await;
-                sys::memory::trim();
+                sys::process::trim_heap();
                 pulled
             })
         },

@@ -20,7 +20,7 @@ pub(crate) async fn load(request: Request) -> Result {
             let sink = if quiet { image::null_sink() } else { sink };
             Box::pin(async move {
                 let loaded = engine.images.load(body, load, sink).await;
-                sys::memory::trim();
+                sys::process::trim_heap();
                 loaded
             })
         },
