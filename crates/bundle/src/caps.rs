@@ -107,7 +107,7 @@ fn normalize(list: &'static str, names: &[String]) -> Result<Vec<String>, Bundle
             }
             let full = if upper.starts_with("CAP_") { upper } else { format!("CAP_{upper}") };
             let known = ALL.contains(&full.as_str());
-            known.then_some(full).ok_or_else(|| BundleError::UnknownCapability { list, name: name.clone() })
+            if known { Ok(full) } else { Err(BundleError::UnknownCapability { list, name: full }) }
         })
         .collect()
 }

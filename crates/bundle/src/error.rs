@@ -1,5 +1,9 @@
 use error::{ErrorKind, HasKind};
 
+/// What precedes the texts of things that Docker leaves to its runtime.
+const RUNTIME: &str =
+    "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: ";
+
 /// Why a declaration cannot be run, in Docker's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
@@ -8,7 +12,7 @@ pub enum BundleError {
     UnknownCapability {
         /// `CapAdd` or `CapDrop`.
         list: &'static str,
-        /// As the user wrote it.
+        /// As `CAP_…`.
         name: String,
     },
     /// A security option that does not exist.
@@ -17,9 +21,9 @@ pub enum BundleError {
     /// A boolean option with another value.
     #[error("invalid --security-opt 2: \"{0}\"")]
     SecurityOptValue(String),
-    /// A custom seccomp profile that cannot be read.
-    #[error("decoding seccomp profile failed: {0}")]
-    SeccompProfile(String),
+    /// A custom seccomp profile that cannot be used.
+    #[error(transparent)]
+    SeccompProfile(#[from] seccomp::ProfileError),
     /// A device rule that is none.
     #[error("invalid device cgroup rule format: '{0}'")]
     DeviceRule(String),
@@ -41,19 +45,23 @@ pub enum BundleError {
     /// Letters that are no device permissions.
     #[error("invalid device mode: {0}")]
     DeviceMode(String),
-    /// A kernel parameter that is not the container's own.
-    #[error("sysctl '{name}' is not allowed as it is not in a separate {namespace} namespace")]
-    SysctlNamespace {
-        /// The parameter.
-        name: String,
-        /// `network`, `ipc`, …
-        namespace: &'static str,
-    },
+    /// A kernel parameter of the host's network.
+    #[error("{RUNTIME}sysctl \"{0}\" not allowed in host network namespace")]
+    SysctlHostNetwork(String),
+    /// A kernel parameter of the host's IPC.
+    #[error("{RUNTIME}sysctl \"{0}\" is not allowed in the hosts ipc namespace")]
+    SysctlHostIpc(String),
+    /// A kernel parameter that has a field of its own.
+    #[error("{RUNTIME}sysctl \"{0}\" is not allowed as it conflicts with the OCI \"hostname\" field")]
+    SysctlHostname(String),
+    /// A kernel parameter of the whole host.
+    #[error("{RUNTIME}sysctl \"{0}\" is not in a separate kernel namespace")]
+    SysctlGlobal(String),
     /// A name that no kernel parameter has.
     #[error("invalid sysctl: '{0}'")]
     Sysctl(String),
     /// A resource limit that does not exist.
-    #[error("invalid ulimit type: {0}")]
+    #[error("{RUNTIME}wrong rlimit value: RLIMIT_{}", .0.to_uppercase())]
     Ulimit(String),
     /// Soft above hard.
     #[error("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")]
@@ -67,13 +75,13 @@ pub enum BundleError {
     #[error("Conflicting options: Nano CPUs and CPU {0} cannot both be set.")]
     CpuConflict(&'static str),
     /// Options of a tmpfs.
-    #[error("invalid tmpfs option [\"{0}\"]")]
+    #[error("invalid tmpfs option \"{0}\"")]
     TmpfsOption(String),
     /// User or group.
     #[error(transparent)]
     User(#[from] crate::user::UserError),
     /// An extra group that does not exist.
-    #[error("Unable to find group {0}")]
+    #[error("unable to find group {0}: no matching entries in group file")]
     NoGroup(String),
     /// Smallest limit that a container can start with.
     #[error("Minimum memory limit allowed is 6MB")]
@@ -103,6 +111,38 @@ pub enum BundleError {
 
 impl HasKind for BundleError {
     fn kind(&self) -> ErrorKind {
-        ErrorKind::InvalidParameter
+        match self {
+            // What Docker finds out when the container is created.
+            Self::UnknownCapability { .. }
+            | Self::CpuConflict(_)
+            | Self::MemoryTooSmall
+            | Self::SwapTooSmall
+            | Self::SwapWithoutMemory
+            | Self::ReservationAboveLimit
+            | Self::CpuRange(_)
+            | Self::Swappiness(_)
+            | Self::OomScore(_)
+            | Self::ShmSize
+            | Self::ReadOnlyPropagation => ErrorKind::InvalidParameter,
+            // What it finds out when the container is started: there these are errors of the server.
+            Self::SecurityOpt(_)
+            | Self::SecurityOptValue(_)
+            | Self::SeccompProfile(_)
+            | Self::DeviceRule(_)
+            | Self::NoDevice { .. }
+            | Self::NoBlockDevice(_)
+            | Self::ReadOnlyRecursive(_)
+            | Self::DeviceMode(_)
+            | Self::SysctlHostNetwork(_)
+            | Self::SysctlHostIpc(_)
+            | Self::SysctlHostname(_)
+            | Self::SysctlGlobal(_)
+            | Self::Sysctl(_)
+            | Self::Ulimit(_)
+            | Self::UlimitOrder { .. }
+            | Self::TmpfsOption(_)
+            | Self::User(_)
+            | Self::NoGroup(_) => ErrorKind::System,
+        }
     }
 }

@@ -36,7 +36,7 @@ pub fn build(input: &BundleInput<'_>) -> Result<Spec, BundleError> {
     let security = Security::parse(host.security_opt.as_deref().unwrap_or_default())?;
     let privileged = host.privileged;
     let caps = caps::effective(host)?;
-    let (masked_paths, readonly_paths) = linux::hidden_paths(host, &security);
+    let (masked_paths, readonly_paths) = linux::hidden_paths(host);
     let (devices, device_rules) = linux::devices(input)?;
     let mut resources = resources(host)?;
     resources.block_io = resources::block_io(host, &input.block_devices)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use oci::runtime::{Device, DeviceRule, DeviceRuleType, Namespace, NamespaceType};
 use spec::HostConfig;
 
-use crate::{BundleError, BundleInput, Security};
+use crate::{BundleError, BundleInput};
 
 /// An empty `rootfsPropagation` is the runtime's own default, private.
 pub(crate) const NO_PROPAGATION_MEANS_PRIVATE: bool = true;
@@ -42,8 +42,8 @@ const ALLOWED_DEVICES: &[(i64, Option<i64>)] = &[
     (136, None),
 ];
 
-pub(crate) fn hidden_paths(host: &HostConfig, security: &Security) -> (Vec<String>, Vec<String>) {
-    let open = host.privileged || security.systempaths_unconfined;
+pub(crate) fn hidden_paths(host: &HostConfig) -> (Vec<String>, Vec<String>) {
+    let open = host.privileged;
     let owned = |list: &[&str]| if open { Vec::new() } else { list.iter().map(|p| (*p).to_owned()).collect() };
     (
         host.masked_paths.clone().unwrap_or_else(|| owned(MASKED)),
@@ -166,20 +166,51 @@ pub(crate) fn sysctls(input: &BundleInput<'_>) -> Result<BTreeMap<String, String
         out.insert("kernel.domainname".to_owned(), input.spec.config.domainname.clone());
     }
     for (name, value) in host.sysctls.iter().flatten() {
-        let ok = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/*@:".contains(&b));
-        if !ok(name) || name.contains("..") || value.contains(['\n', '\0']) {
-            return Err(BundleError::Sysctl(name.clone()));
-        }
-        let shared = match name.split('.').next() {
-            Some("net") if host.network_mode == "host" => Some("network"),
-            Some("kernel") if host.ipc_mode == "host" => Some("IPC"),
-            Some("fs") if host.ipc_mode == "host" => Some("IPC"),
-            _ => None,
-        };
-        if let Some(namespace) = shared {
-            return Err(BundleError::SysctlNamespace { name: name.clone(), namespace });
-        }
+        check_sysctl(name, value, host)?;
         out.insert(name.clone(), value.clone());
     }
     Ok(out)
+}
+
+/// Parameters of the IPC namespace; all of `fs.mqueue` are too.
+const IPC_SYSCTLS: &[&str] = &[
+    "kernel.msgmax",
+    "kernel.msgmnb",
+    "kernel.msgmni",
+    "kernel.sem",
+    "kernel.shmall",
+    "kernel.shmmax",
+    "kernel.shmmni",
+    "kernel.shm_rmid_forced",
+];
+
+/// A parameter that is not a namespace's own is the host's, and is refused: the list is what the kernel has per
+/// namespace (namespaces(7)).
+fn check_sysctl(name: &str, value: &str, host: &HostConfig) -> Result<(), BundleError> {
+    let invalid = || BundleError::Sysctl(name.to_owned());
+    // As sysctl(8): what separates is the first of the two separators; the other then stands for a dot in a name.
+    let slashes = name.find(['.', '/']).is_some_and(|at| name[at..].starts_with('/'));
+    let swapped = |c: char| match c {
+        '.' => '/',
+        '/' => '.',
+        c => c,
+    };
+    let path: String = if slashes { name.to_owned() } else { name.chars().map(swapped).collect() };
+    let good =
+        |part: &str| !part.is_empty() && !matches!(part, "." | "..") && part.bytes().all(|b| b.is_ascii_graphic());
+    if !path.split('/').all(good) || value.contains('\0') {
+        return Err(invalid());
+    }
+    let dotted: String = if slashes { name.chars().map(swapped).collect() } else { name.to_owned() };
+    if IPC_SYSCTLS.contains(&dotted.as_str()) || dotted.starts_with("fs.mqueue.") {
+        return if host.ipc_mode == "host" { Err(BundleError::SysctlHostIpc(dotted)) } else { Ok(()) };
+    }
+    if dotted.starts_with("net.") {
+        return if host.network_mode == "host" { Err(BundleError::SysctlHostNetwork(dotted)) } else { Ok(()) };
+    }
+    match dotted.as_str() {
+        "kernel.domainname" if !shares_uts(host) => Ok(()),
+        "kernel.hostname" if !shares_uts(host) => Err(BundleError::SysctlHostname(dotted)),
+        _ => Err(BundleError::SysctlGlobal(dotted)),
+    }
 }

@@ -27,8 +27,6 @@ pub struct Security {
     pub apparmor: Option<String>,
     /// `label=…`.
     pub labels: Vec<String>,
-    /// `systempaths=unconfined`.
-    pub systempaths_unconfined: bool,
     /// `writable-cgroups=…`.
     pub writable_cgroups: Option<bool>,
 }
@@ -64,6 +62,7 @@ impl Security {
                 "apparmor" => out.apparmor = Some(value.to_owned()),
                 "seccomp" => {
                     out.seccomp = match value {
+                        "" => SeccompChoice::Default,
                         "unconfined" => SeccompChoice::Unconfined,
                         "builtin" => SeccompChoice::Builtin,
                         json => SeccompChoice::Profile(json.to_owned()),
@@ -71,7 +70,6 @@ impl Security {
                 }
                 "no-new-privileges" => out.no_new_privileges = flag()?,
                 "writable-cgroups" => out.writable_cgroups = flag()?,
-                "systempaths" if value == "unconfined" => out.systempaths_unconfined = true,
                 _ => return Err(BundleError::SecurityOptValue(option.clone())),
             }
         }

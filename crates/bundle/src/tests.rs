@@ -72,7 +72,10 @@ fn capabilities_are_added_and_dropped() {
     assert_eq!(caps(&["net_admin"], &["ALL"]).expect("valid"), ["CAP_NET_ADMIN"]);
     assert_eq!(caps(&["ALL"], &["CAP_CHOWN"]).expect("valid").len(), 40);
     assert_eq!(caps(&[], &["CHOWN", "kill"]).expect("valid").len(), 12);
-    assert_eq!(caps(&["NOPE"], &[]).expect_err("unknown").to_string(), "invalid CapAdd: unknown capability: \"NOPE\"");
+    assert_eq!(
+        caps(&["NOPE"], &[]).expect_err("unknown").to_string(),
+        "invalid CapAdd: unknown capability: \"CAP_NOPE\""
+    );
 }
 
 #[test]
@@ -115,11 +118,43 @@ fn mounts_of_the_user_replace_defaults_and_come_parents_first() {
 }
 
 #[test]
+fn parameters_of_the_host_are_refused() {
+    let set = |name: &str, mode: &str| {
+        built(|s| {
+            s.host.sysctls = Some([(name.to_owned(), "1".to_owned())].into());
+            s.host.network_mode = mode.to_owned();
+            s.host.ipc_mode = mode.to_owned();
+        })
+    };
+    for good in
+        ["net.ipv4.ip_forward", "net/ipv4/conf/eth0.1/forwarding", "kernel.msgmax", "fs.mqueue.x", "kernel.domainname"]
+    {
+        assert!(set(good, "").is_ok(), "{good}");
+    }
+    for bad in [
+        "kernel.core_pattern",
+        "vm.swappiness",
+        "net.//.kernel.core_pattern",
+        "net/../kernel/core_pattern",
+        "net..x",
+        "net.",
+        "",
+        "kernel.hostname",
+        "kernel/core_pattern",
+    ] {
+        assert!(set(bad, "").is_err(), "{bad}");
+    }
+    assert!(matches!(set("net.x", "host"), Err(BundleError::SysctlHostNetwork(_))));
+    assert!(matches!(set("kernel.sem", "host"), Err(BundleError::SysctlHostIpc(_))));
+}
+
+#[test]
 fn security_options_are_read() {
     let parse = |o: &str| Security::parse(&[o.to_owned()]);
     assert_eq!(parse("no-new-privileges").expect("valid").no_new_privileges, Some(true));
     assert_eq!(parse("seccomp=unconfined").expect("valid").seccomp, SeccompChoice::Unconfined);
-    assert!(parse("systempaths=unconfined").expect("valid").systempaths_unconfined);
+    // The client turns it into empty lists of paths; the daemon does not know it.
+    assert!(parse("systempaths=unconfined").is_err());
     assert_eq!(parse("what").expect_err("bad").to_string(), "invalid --security-opt 1: \"what\"");
     assert_eq!(parse("what=x").expect_err("bad").to_string(), "invalid --security-opt 2: \"what=x\"");
 }

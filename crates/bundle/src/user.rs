@@ -40,7 +40,7 @@ pub enum UserError {
 
 impl HasKind for UserError {
     fn kind(&self) -> ErrorKind {
-        ErrorKind::InvalidParameter
+        ErrorKind::System
     }
 }
 

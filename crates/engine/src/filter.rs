@@ -16,7 +16,7 @@ pub(crate) fn choose(config: &Config, host: &HostConfig) -> Result<Option<Seccom
     match security.seccomp {
         SeccompChoice::Unconfined => Ok(None),
         SeccompChoice::Builtin => builtin(),
-        SeccompChoice::Profile(json) => profile(&json).map(Some),
+        SeccompChoice::Profile(json) => profile(&json, host),
         SeccompChoice::Default => match config.seccomp_profile.as_str() {
             "" | "builtin" => builtin(),
             "unconfined" => Ok(None),
@@ -26,18 +26,23 @@ pub(crate) fn choose(config: &Config, host: &HostConfig) -> Result<Option<Seccom
                     path: path.into(),
                     source,
                 })?;
-                profile(&json).map(Some)
+                profile(&json, host)
             }
         },
     }
 }
 
-fn profile(json: &str) -> Result<Seccomp, Error> {
-    serde_json::from_str(json).map_err(|e| bundle::BundleError::SeccompProfile(e.to_string()).into())
+fn profile(json: &str, host: &HostConfig) -> Result<Option<Seccomp>, Error> {
+    let caps = bundle::capabilities(host)?;
+    let profile = seccomp::from_json(json, &caps, kernel(), seccomp::Arch::native());
+    Ok(profile.map_err(bundle::BundleError::from)?)
+}
+
+fn kernel() -> seccomp::KernelVersion {
+    seccomp::KernelVersion::parse(&rustix::system::uname().release().to_string_lossy())
 }
 
 fn default_profile(host: &HostConfig) -> Result<Seccomp, Error> {
     let caps = bundle::capabilities(host)?;
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    Ok(seccomp::docker_default(&caps, seccomp::KernelVersion::parse(&release), seccomp::Arch::native()))
+    Ok(seccomp::docker_default(&caps, kernel(), seccomp::Arch::native()))
 }

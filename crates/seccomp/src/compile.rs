@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use oci::runtime::{Seccomp, SeccompAction, SeccompArg, SeccompOp, SeccompRule};
 
 use crate::assemble::{AND, ARCH, ARGS, Insn, JEQ, JGE, JGT, LD_ABS, NR, RET, branch, bytes, op};
+use crate::multiplexed;
 use crate::numbers::{self, Arch, X32_BIT};
 
 const EPERM: u32 = 1;
@@ -153,8 +154,19 @@ fn fates(spec: &Seccomp, arch: Arch, default: u32) -> BTreeMap<u32, Fate> {
         if action == default {
             continue;
         }
-        for number in rule.names.iter().filter_map(|name| known.get(name.as_str())) {
-            add(fates.entry(*number).or_insert_with(|| Fate::ByArgs(Vec::new())), rule, action);
+        let mut put = |name: &str, rule: &SeccompRule| {
+            if let Some(number) = known.get(name) {
+                add(fates.entry(*number).or_insert_with(|| Fate::ByArgs(Vec::new())), rule, action);
+            }
+        };
+        for name in &rule.names {
+            put(name, rule);
+            // Behind a multiplexer only the call itself can be told, not its arguments, which are in memory.
+            let behind = multiplexed::behind(name).filter(|_| arch == Arch::X86 && rule.args.is_empty());
+            if let Some((multiplexer, value)) = behind {
+                let arg = SeccompArg { index: 0, value, value_two: None, op: SeccompOp::EqualTo };
+                put(multiplexer, &SeccompRule { args: vec![arg], ..rule.clone() });
+            }
         }
     }
     fates
@@ -191,10 +203,11 @@ fn intervals(spec: &Seccomp, arch: Arch, default: u32) -> Vec<(u32, Fate)> {
         put(number + 1, fates.get(&(number + 1)).cloned().unwrap_or_else(|| otherwise.clone()));
     }
     // Calls younger than every rule do not exist for the program (as runc since 1.0.0-rc93): C libraries fall back on
-    // ENOSYS, not on EPERM.
+    // ENOSYS, not on EPERM. Not so where unknown calls are let through, or told to a tracer that knows them.
+    let lets_through = matches!(spec.default_action, SeccompAction::Allow | SeccompAction::Log | SeccompAction::Trace);
     let newest = spec.syscalls.iter().flat_map(|r| &r.names);
     let newest = newest.filter_map(|n| numbers::number(arch, n)).max();
-    if let Some(newest) = newest.filter(|_| spec.default_action == SeccompAction::Errno) {
+    if let Some(newest) = newest.filter(|_| !lets_through) {
         put(newest + 1, Fate::Always(RET_ERRNO | ENOSYS));
     }
     out

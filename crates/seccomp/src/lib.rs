@@ -6,10 +6,13 @@
 
 mod assemble;
 mod compile;
+mod json;
+mod multiplexed;
 mod numbers;
 mod profile;
 
 pub use compile::{CompileError, Program, compile};
+pub use json::{ProfileError, from_json};
 pub use numbers::{Arch, number};
 pub use profile::{KernelVersion, docker_default};
 

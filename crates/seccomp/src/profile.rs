@@ -1,6 +1,6 @@
 //! Docker's default profile (`profile.txt`), resolved for one container.
 
-use oci::runtime::{Seccomp, SeccompAction, SeccompArg, SeccompOp, SeccompRule};
+use oci::runtime::{Seccomp, SeccompAction, SeccompArch, SeccompArg, SeccompOp, SeccompRule};
 
 use crate::Arch;
 
@@ -43,6 +43,9 @@ pub fn docker_default(caps: &[String], kernel: KernelVersion, arch: Arch) -> Sec
     let mut architectures = vec![arch.to_oci()];
     if arch == Arch::X86_64 {
         architectures.extend([Arch::X86.to_oci(), Arch::X32.to_oci()]);
+    } else if arch == Arch::Aarch64 {
+        // There is no table for it yet: its programs are killed.
+        architectures.push(SeccompArch::Arm);
     }
     Seccomp {
         default_action: SeccompAction::Errno,
@@ -66,7 +69,9 @@ fn resolve(head: &str, caps: &[String], kernel: KernelVersion, arch: Arch) -> Op
     for word in words {
         let (key, value) = word.split_once('=')?;
         let has_arch = || value.split(',').any(|a| a == arch.go_name());
-        let has_cap = |c: &str| caps.iter().any(|have| have[4..].eq_ignore_ascii_case(c));
+        let has_cap = |c: &str| {
+            caps.iter().any(|have| have.strip_prefix("CAP_").is_some_and(|have| have.eq_ignore_ascii_case(c)))
+        };
         let holds = match key {
             "arch" => has_arch(),
             "-arch" => !has_arch(),

@@ -158,24 +158,115 @@ fn bad_rules_are_refused() {
     assert!(matches!(spec(|s| s.default_action = SeccompAction::Notify), Err(CompileError::NotifyDefault)));
 }
 
-/// The profile as its authors publish it, where it is at hand.
+/// The profile as its authors publish it, where it is at hand, in every combination of its conditions.
 #[test]
 fn the_profile_is_dockers() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/contract/seccomp-default.json");
     let Ok(text) = std::fs::read_to_string(path) else { return skipped(path) };
-    let json: serde_json::Value = serde_json::from_str(&text).expect("is JSON");
-    let unconditional = json["syscalls"][0]["names"].as_array().expect("names");
-    let theirs: BTreeSet<&str> = unconditional.iter().filter_map(serde_json::Value::as_str).collect();
-    let profile = docker_default(&default_caps(), KERNEL, Arch::X86_64);
-    let ours: BTreeSet<&str> = profile.syscalls[0].names.iter().map(String::as_str).collect();
-    assert_eq!(ours, theirs);
-    let rules = json["syscalls"].as_array().expect("rules").len();
-    let all: BTreeSet<&str> = include_str!("profile.txt")
-        .lines()
-        .filter(|l| !l.starts_with('#'))
-        .filter_map(|l| Some(l.split_once(':')?.0))
-        .collect();
-    assert_eq!(all.len(), rules);
+    let own = |list: &[&str]| list.iter().map(|c| format!("CAP_{c}")).collect::<Vec<String>>();
+    let mut sets = vec![Vec::new(), default_caps()];
+    for cap in [
+        "DAC_READ_SEARCH",
+        "SYS_ADMIN",
+        "SYS_BOOT",
+        "SYS_CHROOT",
+        "SYS_MODULE",
+        "SYS_PACCT",
+        "SYS_PTRACE",
+        "SYS_RAWIO",
+        "SYS_TIME",
+        "SYS_TTY_CONFIG",
+        "SYS_NICE",
+        "SYSLOG",
+        "BPF",
+        "PERFMON",
+    ] {
+        sets.push(own(&[cap]));
+        sets.push([default_caps(), own(&[cap])].concat());
+    }
+    // Rules of the same action and conditions, as one.
+    let folded = |profile: &Seccomp| {
+        let mut rules: Vec<(String, BTreeSet<String>)> = Vec::new();
+        for rule in &profile.syscalls {
+            let head = format!("{:?} {:?} {:?}", rule.action, rule.errno_ret, rule.args);
+            match rules.iter_mut().find(|(h, _)| *h == head) {
+                Some((_, names)) => names.extend(rule.names.iter().cloned()),
+                None => rules.push((head, rule.names.iter().cloned().collect())),
+            }
+        }
+        rules.sort();
+        (profile.default_action, profile.default_errno_ret, profile.architectures.clone(), rules)
+    };
+    for caps in sets {
+        for kernel in [KernelVersion(4, 7), KernelVersion(4, 8), KERNEL] {
+            for arch in [Arch::X86_64, Arch::Aarch64] {
+                let theirs = from_json(&text, &caps, kernel, arch).expect("a profile").expect("with rules");
+                assert_eq!(
+                    folded(&docker_default(&caps, kernel, arch)),
+                    folded(&theirs),
+                    "{caps:?} {kernel:?} {arch:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn profiles_of_users_are_resolved() {
+    let read = |json: &str, caps: &[&str]| {
+        let caps: Vec<String> = caps.iter().map(|c| (*c).to_owned()).collect();
+        from_json(json, &caps, KERNEL, Arch::X86_64)
+    };
+    assert_eq!(read("{}", &[]).expect("empty"), None);
+    let json = r#"{"defaultAction":"SCMP_ACT_ERRNO","archMap":[{"architecture":"SCMP_ARCH_AARCH64"},
+        {"architecture":"SCMP_ARCH_X86_64","subArchitectures":["SCMP_ARCH_X86"]}],"syscalls":[
+        {"name":"read","action":"SCMP_ACT_ALLOW","args":null},
+        {"names":["mount"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_SYS_ADMIN"],"arches":["amd64"]}},
+        {"names":["kexec_load"],"action":"SCMP_ACT_ALLOW","excludes":{"minKernel":"5.0"}}]}"#;
+    let names = |caps: &[&str]| {
+        let profile = read(json, caps).expect("valid").expect("with rules");
+        assert_eq!(profile.architectures.len(), 2);
+        profile.syscalls.into_iter().flat_map(|r| r.names).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&[]), ["read"]);
+    assert_eq!(names(&["CAP_SYS_ADMIN"]), ["read", "mount"]);
+    let both =
+        r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"name":"a","names":["b"],"action":"SCMP_ACT_ALLOW"}]}"#;
+    assert!(matches!(read(both, &[]), Err(ProfileError::Names)));
+    assert!(matches!(read("{", &[]), Err(ProfileError::Json { .. })));
+    assert!(read(r#"{"defaultAction":"SCMP_ACT_NOSUCH"}"#, &[]).is_err());
+}
+
+#[test]
+fn a_denied_socket_is_denied_behind_socketcall_too() {
+    let rule = |names: &[&str], action| SeccompRule {
+        names: names.iter().map(|n| (*n).to_owned()).collect(),
+        action,
+        errno_ret: None,
+        args: Vec::new(),
+    };
+    let base = docker_default(&[], KERNEL, Arch::X86_64);
+    let deny = Seccomp {
+        default_action: SeccompAction::Allow,
+        default_errno_ret: None,
+        syscalls: vec![rule(&["connect", "shmget"], SeccompAction::Errno)],
+        ..base.clone()
+    };
+    let program = compile(&deny, Arch::X86_64).expect("compiles");
+    let x86 = |program: &Program, name: &str, first: u64| {
+        run(program, Arch::X86.audit(), number(Arch::X86, name).expect("exists"), [first, 0, 0, 0, 0, 0])
+    };
+    assert_eq!(x86(&program, "socketcall", 3), EPERM);
+    assert_eq!(x86(&program, "socketcall", 1), ALLOW);
+    assert_eq!(x86(&program, "ipc", 23), EPERM);
+    assert_eq!(x86(&program, "ipc", 1), ALLOW);
+    let killing = Seccomp {
+        default_action: SeccompAction::KillProcess,
+        syscalls: vec![rule(&["read"], SeccompAction::Allow)],
+        ..base
+    };
+    let program = compile(&killing, Arch::X86_64).expect("compiles");
+    assert_eq!(run(&program, Arch::X86_64.audit(), 400, [0; 6]), ENOSYS);
 }
 
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
