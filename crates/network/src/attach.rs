@@ -87,9 +87,16 @@ pub(crate) fn attach(
     inside.execute(&batch).map_err(|source| Error::Netlink { what: "set up the interface", source })?;
 
     let mut batch = Batch::new();
-    let change = LinkChange { up: Some(true), master: Some(link.bridge_index), mtu: link.mtu, ..LinkChange::default() };
-    batch.set_link(LinkRef::Name(&pair.host_if), &change);
-    port_settings(&mut batch, host, link, &pair.host_if);
+    let joined = LinkChange { master: Some(link.bridge_index), mtu: link.mtu, ..LinkChange::default() };
+    let up = LinkChange { up: Some(true), ..LinkChange::default() };
+    if link.isolated || link.hairpin {
+        // A port of the bridge first, then what sort of port, and life only then.
+        batch.set_link(LinkRef::Name(&pair.host_if), &joined);
+        port_settings(&mut batch, host, link, &pair.host_if);
+        batch.set_link(LinkRef::Name(&pair.host_if), &up);
+    } else {
+        batch.set_link(LinkRef::Name(&pair.host_if), &LinkChange { up: up.up, ..joined });
+    }
     // The address may have been somebody else's a moment ago; and the first packet need not wait for an answer.
     if let Some(mac) = state.mac {
         let ips = state.ipv4.map(|(ip, _)| IpAddr::V4(ip)).into_iter().chain(state.ipv6.map(|(ip, _)| IpAddr::V6(ip)));
@@ -97,7 +104,14 @@ pub(crate) fn attach(
             batch.add_neighbour(link.bridge_index, ip, mac);
         }
     }
-    host.execute("connect the interface to its bridge", &batch)
+    host.execute("connect the interface to its bridge", &batch)?;
+    // The first packet must not be lost because the kernel has not yet noticed that the two ends are up.
+    for name in [&pair.host_if, &link.bridge] {
+        if let Err(error) = sys::netns::settle_carrier(name) {
+            tracing::debug!(name, %error, "carrier not settled");
+        }
+    }
+    Ok(())
 }
 
 /// What a port of the bridge is set to beside being one.

@@ -186,6 +186,7 @@ impl Inner {
             let live = state.sandboxes.contains_key(&record.spec.container_id);
             let network = state.networks.get(&endpoint.network_id).filter(|_| live);
             network.map(|n| LinkPlan {
+                bridge: n.bridge.clone().unwrap_or_default(),
                 bridge_index: n.bridge_index,
                 mtu: n.settings.mtu,
                 isolated: !n.settings.icc,

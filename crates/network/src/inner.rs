@@ -131,6 +131,12 @@ impl Inner {
         })
     }
 
+    /// Index of the default bridge.
+    pub(crate) fn usual_bridge(&self) -> Option<u32> {
+        let state = self.state();
+        state.networks.values().find(|n| n.record.name == "bridge").map(|n| n.bridge_index)
+    }
+
     /// What `host-gateway` stands for.
     pub(crate) fn host_gateways(&self) -> Vec<IpAddr> {
         if self.config.host_gateway_ips.is_empty() {

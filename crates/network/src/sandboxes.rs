@@ -97,7 +97,7 @@ impl Inner {
             Ok(resolver) => {
                 let sandbox = partial.record.state.clone();
                 self.enter(Entry { record: partial.record, leases: partial.leases, resolver, restored: false });
-                self.pool.refill(&self.host);
+                self.pool.refill(&self.host, self.usual_bridge());
                 Ok(sandbox)
             }
             Err(error) => {
@@ -112,8 +112,10 @@ impl Inner {
         partial.record.state.hosts = self.hosts_for(&partial.record)?;
         partial.record.state.resolv_conf = self.resolv_conf_for(&partial.record);
         self.lease_ports(partial)?;
-        let linked = plans.iter().any(|p| p.link.is_some());
-        let mut fresh = if linked { self.pool.take(&self.host)? } else { Fresh::bare()? };
+        let mut fresh = match plans.iter().find_map(|p| p.link.as_ref()) {
+            Some(link) => self.pool.take(&self.host, link.bridge_index)?,
+            None => Fresh::bare()?,
+        };
         let path = self.netns_path(&partial.record.state.id);
         namespace::keep(fresh.handle.as_fd(), &path)?;
         partial.record.state.netns_path = Some(path);

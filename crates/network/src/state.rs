@@ -57,6 +57,7 @@ pub(crate) struct EndpointPlan {
 /// The interface of an endpoint on a bridge.
 #[derive(Debug, Clone)]
 pub(crate) struct LinkPlan {
+    pub(crate) bridge: String,
     pub(crate) bridge_index: u32,
     pub(crate) mtu: Option<u32>,
     /// Keep it from its neighbours on the bridge (`icc=false`).
@@ -205,6 +206,7 @@ impl Network {
         };
         state.if_name = spec.driver_opts.get(ENDPOINT_IFNAME).cloned().unwrap_or(if_name);
         let link = LinkPlan {
+            bridge: self.bridge.clone().unwrap_or_default(),
             bridge_index: self.bridge_index,
             mtu: self.settings.mtu.or(mtu),
             isolated: !self.settings.icc,

@@ -75,3 +75,36 @@ pub fn interface_index(name: &str) -> Option<u32> {
     let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
     (index != 0).then_some(index)
 }
+
+/// Whether an interface has a carrier. As a side effect (wanted by callers that have just set it up) the kernel first deals
+/// with a change of the carrier that it would otherwise deal with later, from a work queue: from then on a port of a
+/// bridge forwards, and a bridge sends (`ETHTOOL_GLINK` and `linkwatch_sync_dev`, net/core/link_watch.c).
+pub fn settle_carrier(name: &str) -> io::Result<bool> {
+    const ETHTOOL_GLINK: u32 = 0x0000_000a;
+    #[repr(C)]
+    struct Value {
+        command: u32,
+        data: u32,
+    }
+    let socket = rustix::net::socket_with(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::DGRAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )?;
+    let mut value = Value { command: ETHTOOL_GLINK, data: 0 };
+    // SAFETY: an all-zero `ifreq` is a valid one.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    if name.len() >= request.ifr_name.len() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_data = (&raw mut value).cast();
+    // SAFETY: `request` is a valid `ifreq` with a terminated name, and its data points to an `ethtool_value` of the size
+    // that this command reads and writes; both outlive the call.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) };
+    crate::check(i64::from(result))?;
+    Ok(value.data != 0)
+}

@@ -20,7 +20,8 @@ pub(crate) struct Host {
 pub(crate) fn on_host<F: Future<Output = ()>>(test: impl FnOnce(Host) -> F + Send) {
     sys::netns::in_new(|| {
         let dir = tempfile::tempdir().expect("temporary directory");
-        sh("ip link set lo up");
+        // A new namespace takes IPv4 settings over from the real host, where anything may run.
+        sh("ip link set lo up; sysctl -qw net.ipv4.ip_forward=0");
         let ((), neighbour) = sys::netns::in_new(|| ()).expect("neighbour");
         let pid_path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&neighbour));
         let holder = dir.path().join("lan");
