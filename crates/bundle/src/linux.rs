@@ -29,7 +29,7 @@ const MASKED: &[&str] = &[
 const READONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// Character devices that every container may use, `(major, minor)`: null, zero, full, random, urandom, tty, console,
-/// ptmx, and all pseudo terminals.
+/// ptmx, all pseudo terminals, and tun (as runc; using it still takes CAP_NET_ADMIN).
 const ALLOWED_DEVICES: &[(i64, Option<i64>)] = &[
     (1, Some(5)),
     (1, Some(3)),
@@ -40,6 +40,7 @@ const ALLOWED_DEVICES: &[(i64, Option<i64>)] = &[
     (1, Some(7)),
     (5, Some(2)),
     (136, None),
+    (10, Some(200)),
 ];
 
 pub(crate) fn hidden_paths(host: &HostConfig) -> (Vec<String>, Vec<String>) {

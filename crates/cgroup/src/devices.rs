@@ -169,9 +169,9 @@ pub fn default_rules() -> Vec<DeviceRule> {
         rule(true, char, None, None, "m"),
         rule(true, Some(DeviceRuleType::Block), None, None, "m"),
     ];
-    // null, zero, full, random, urandom, tty, console, ptmx, pseudo terminals.
-    let harmless =
-        [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)].map(|(major, minor)| (major, Some(minor)));
+    // null, zero, full, random, urandom, tty, console, ptmx, tun, pseudo terminals.
+    let harmless = [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (10, 200)]
+        .map(|(major, minor)| (major, Some(minor)));
     for (major, minor) in harmless.into_iter().chain([(136, None)]) {
         rules.push(rule(true, char, Some(major), minor, "rwm"));
     }
@@ -191,7 +191,7 @@ mod tests {
         let rules = default_rules();
         let folded = Policy::from_rules(&rules).expect("valid");
         assert!(!folded.default_allow);
-        assert_eq!(folded.exceptions.len(), 11);
+        assert_eq!(folded.exceptions.len(), 12);
         let all = DeviceRule { allow: true, ..DeviceRule::default() };
         let folded = Policy::from_rules(&[rules[1].clone(), all]).expect("valid");
         assert_eq!(folded, Policy { default_allow: true, exceptions: BTreeMap::new() });

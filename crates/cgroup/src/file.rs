@@ -74,6 +74,17 @@ pub(crate) fn write(path: &Path, value: &str) -> Result<()> {
     }
 }
 
+/// Makes a cgroup that everybody may look into, whatever the caller's umask. One that exists is taken as it is.
+pub(crate) fn make_dir(dir: &Path) -> Result<()> {
+    let failed = |operation| move |errno| Error::Io { operation, path: dir.into(), errno };
+    let mode = Mode::from(0o755);
+    match rustix::fs::mkdir(dir, mode) {
+        Ok(()) => rustix::fs::chmod(dir, mode).map_err(failed("chmod")),
+        Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(failed("mkdir")(errno)),
+    }
+}
+
 /// Whether the error says that the file or the cgroup is not there (any more).
 pub(crate) fn is_missing(error: &Error) -> bool {
     matches!(error.errno(), Some(Errno::NOENT | Errno::NODEV))

@@ -312,19 +312,15 @@ fn add(dir: &Path, pid: Pid) -> Result<()> {
 
 /// `mkdir -p` below a mount, the leaf first because its parent mostly exists.
 fn make_dirs(mount: &Path, dir: &Path) -> Result<()> {
-    match rustix::fs::mkdir(dir, FileMode::from(0o755)) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(Errno::NOENT) if dir != mount => {
+    match file::make_dir(dir) {
+        Err(Error::Io { errno: Errno::NOENT, .. }) if dir != mount => {
             let Some(parent) = dir.parent() else {
                 return Err(Error::NotMounted);
             };
             make_dirs(mount, parent)?;
-            match rustix::fs::mkdir(dir, FileMode::from(0o755)) {
-                Ok(()) | Err(Errno::EXIST) => Ok(()),
-                Err(errno) => Err(Error::Io { operation: "mkdir", path: dir.into(), errno }),
-            }
+            file::make_dir(dir)
         }
-        Err(errno) => Err(Error::Io { operation: "mkdir", path: dir.into(), errno }),
+        result => result,
     }
 }
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use oci::runtime::{BlockIo, Cpu, Memory, Resources};
-use rustix::fs::Mode;
 use rustix::io::Errno;
 
 use crate::devices::Policy;
@@ -153,10 +152,7 @@ pub(crate) fn make_dirs(mount: &Path, path: &str, controllers: &[String]) -> Res
     for part in path.split('/') {
         delegate(&dir, controllers)?;
         dir.push(part);
-        match rustix::fs::mkdir(&dir, Mode::from(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(Error::Io { operation: "mkdir", path: dir, errno }),
-        }
+        file::make_dir(&dir)?;
     }
     Ok(())
 }

@@ -9,9 +9,8 @@ use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 use shim_proto::Step;
 
-use crate::child::mounts::{Mounter, new_filesystem, open_child, place};
+use crate::child::mounts::{Mounter, open_child, place};
 use crate::failure::{Context as _, Failure, Result};
-use crate::options::Options;
 use crate::tree::Tree;
 
 /// Devices every container has: name, minor and major (runtime-spec config-linux.md, "Default Devices").
@@ -142,11 +141,11 @@ fn bind_node(parent: BorrowedFd<'_>, name: &Path, host: &str) -> std::result::Re
     place(&tree, &target)
 }
 
-/// A null device of our own, on a tmpfs that nobody sees, for containers whose /dev is not ours.
+/// The host's null device as a mount that is attached nowhere yet, for containers whose /dev is not ours.
 fn private_null() -> Result<OwnedFd> {
     let failed = |errno| Failure::new(Step::Mount, "private /dev/null", errno);
-    let fs = new_filesystem("tmpfs", "tmpfs", &Options::default(), "").map_err(|(_, errno)| failed(errno))?;
-    let device = rustix::fs::makedev(1, 3);
-    rustix::fs::mknodat(&fs, "null", FileType::CharacterDevice, Mode::from_raw_mode(0o666), device).map_err(failed)?;
-    open_child(fs.as_fd(), "null").map_err(failed)
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let null = open_tree(CWD, "/dev/null", flags).map_err(failed)?;
+    let stat = rustix::fs::statat(&null, "", AtFlags::EMPTY_PATH).map_err(failed)?;
+    if is_node(&stat, FileType::CharacterDevice, (1, 3)) { Ok(null) } else { Err(failed(Errno::NODEV)) }
 }

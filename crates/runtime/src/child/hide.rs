@@ -50,8 +50,12 @@ pub(crate) fn mask(tree: &Tree, paths: &[String], null: &OwnedFd) -> Result<()> 
             other => other.map_err(failed)?,
         };
         if !is_dir(target.as_fd()).map_err(failed)? {
-            let copy = clone(null, false).map_err(failed)?;
-            place(&copy, &target).map_err(failed)?;
+            match clone(null, false) {
+                Ok(copy) => place(&copy, &target).map_err(failed)?,
+                // Not in place yet: it is placed itself, and copied from there.
+                Err(Errno::INVAL) => place(null, &target).map_err(failed)?,
+                Err(errno) => return Err(failed(errno)),
+            }
             continue;
         }
         // One file system for all: only mounts in place can be copied, so the first is placed itself.

@@ -77,7 +77,7 @@ impl<'a> Mounter<'a> {
 
     /// Mounts one.
     pub(crate) fn mount(&mut self, mount: Prepared) -> Result<()> {
-        let Prepared { destination, source, options, kind } = mount;
+        let Prepared { destination, source, mut options, kind } = mount;
         let failed = |what: &str, errno: Errno| {
             let text = mount_text(&source, &destination, what);
             Failure::new(Step::Mount, text, errno).at(destination.to_string_lossy())
@@ -89,6 +89,7 @@ impl<'a> Mounter<'a> {
             Kind::Bind { directory: false, .. } => Missing::File,
             _ => Missing::Directory,
         };
+        let fresh = matches!(self.tree.open(&destination, OFlags::PATH), Err(Errno::NOENT));
         let target = self
             .tree
             .open_or_make(&destination, missing)
@@ -110,6 +111,10 @@ impl<'a> Mounter<'a> {
                         quoted(&filesystem)
                     )));
                 }
+                // A tmpfs over a directory that was there gets that directory's mode unless the options say otherwise.
+                if filesystem == "tmpfs" && !fresh {
+                    keep_mode(&mut options, &target).map_err(|errno| failed("stat", errno))?;
+                }
                 self.new_mount(&filesystem, &source, options, &target, &destination)
                     .map_err(|(what, errno)| failed(what, errno))
             }
@@ -125,9 +130,6 @@ impl<'a> Mounter<'a> {
         destination: &Path,
     ) -> std::result::Result<(), (&'static str, Errno)> {
         let copy_up = options.copy_up;
-        if filesystem == "tmpfs" {
-            keep_mode(&mut options, target).map_err(|e| ("stat", e))?;
-        }
         let later = filesystem == "tmpfs" && options.attributes.set & attr::RDONLY != 0;
         if later {
             options.attributes.set &= !attr::RDONLY;
@@ -297,7 +299,7 @@ fn cgroup_filesystem(controllers: &[String], options: &Options) -> Outcome<Owned
     new_filesystem("cgroup", "cgroup", &own, "").map_err(|(_, errno)| errno)
 }
 
-/// A tmpfs over an existing directory gets that directory's mode unless the options say otherwise.
+/// Takes over a directory's mode unless the options say otherwise.
 fn keep_mode(options: &mut Options, target: &OwnedFd) -> Outcome<()> {
     if options.has_data("mode") {
         return Ok(());
