@@ -27,20 +27,20 @@ pub enum Error {
     InvalidName(String),
     /// A name that cannot be given, when renaming.
     #[error("Error when allocating new name: {0}")]
-    Rename(#[source] Box<Error>),
+    Rename(#[source] Box<Self>),
     /// The network of a container could not be set up.
     #[error("failed to set up container networking: {0}")]
     Sandbox(#[source] network::Error),
     /// The container whose network is to be joined cannot be found.
     #[error("joining network namespace of container: {0}")]
-    JoinNetwork(#[source] Box<Error>),
+    JoinNetwork(#[source] Box<Self>),
     /// A kill that cannot be done.
     #[error("cannot kill container: {name}: {source}")]
     Kill {
         /// As the user named it.
         name: String,
         /// Why.
-        source: Box<Error>,
+        source: Box<Self>,
     },
     /// Renaming to nothing.
     #[error("Neither old nor new names may be empty")]

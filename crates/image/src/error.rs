@@ -86,6 +86,22 @@ pub enum Error {
         /// Why.
         source: Box<Self>,
     },
+    /// A downloaded blob is not what it should be.
+    #[error("failed commit on ref \"layer-{digest}\": commit failed: {source}")]
+    Commit {
+        /// What it should be.
+        digest: Digest,
+        /// What is wrong with it.
+        source: content::Error,
+    },
+    /// An archive ends in the middle of a file.
+    #[error("short read: expected {want} bytes but got {got}: unexpected EOF")]
+    ShortRead {
+        /// Bytes that its header promises.
+        want: u64,
+        /// Bytes that are there.
+        got: u64,
+    },
     /// A layer could not be unpacked.
     #[error("failed to extract layer {layer}: {source}")]
     Extract {
@@ -170,10 +186,11 @@ impl HasKind for Error {
             | Self::InvalidArchive(_)
             | Self::Io { .. }
             | Self::Thread(_)
+            | Self::ShortRead { .. }
             | Self::Input(_) => ErrorKind::System,
             Self::Ingest { source, .. } | Self::Extract { source, .. } => source.kind(),
             Self::Archive(e) => e.kind(),
-            Self::Content(e) => e.kind(),
+            Self::Content(e) | Self::Commit { source: e, .. } => e.kind(),
             Self::Snapshot(e) => e.kind(),
             Self::Registry(e) => e.kind(),
             Self::Shared(e) => e.kind(),

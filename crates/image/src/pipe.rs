@@ -44,21 +44,32 @@ pub(crate) struct PieceReader<S> {
     source: S,
     piece: Bytes,
     end: bool,
+    /// What the other side failed with: reading on fails again.
+    failed: Option<io::ErrorKind>,
 }
 
 impl<S: Source> PieceReader<S> {
     pub(crate) fn new(source: S) -> Self {
-        Self { source, piece: Bytes::new(), end: false }
+        Self { source, piece: Bytes::new(), end: false, failed: None }
     }
 
     /// Waits for the next piece if there is none; gives it whole.
     pub(crate) fn peek(&mut self) -> io::Result<&Bytes> {
         while self.piece.is_empty() && !self.end {
+            if let Some(kind) = self.failed {
+                return Err(kind.into());
+            }
             match self.source.next() {
                 Some(Piece::Data(data)) => self.piece = data,
                 Some(Piece::End) => self.end = true,
-                Some(Piece::Failed(e)) => return Err(e),
-                None => return Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
+                Some(Piece::Failed(e)) => {
+                    self.failed = Some(e.kind());
+                    return Err(e);
+                }
+                None => {
+                    self.failed = Some(io::ErrorKind::ConnectionAborted);
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
             }
         }
         Ok(&self.piece)

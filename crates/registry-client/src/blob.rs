@@ -22,6 +22,7 @@ const FAILURES_MAX: u32 = 5;
 pub struct BlobStream {
     repository: Repository,
     digest: Digest,
+    media_type: String,
     size: u64,
     position: u64,
     host: String,
@@ -49,6 +50,7 @@ impl BlobStream {
         let mut stream = Self {
             repository,
             digest,
+            media_type: descriptor.media_type.clone(),
             size,
             position: offset,
             host: String::new(),
@@ -154,7 +156,12 @@ impl BlobStream {
             return Err(failure);
         }
         if self.failures > FAILURES_MAX {
-            return Err(Error::Interrupted { source: Box::new(failure) });
+            return Err(match failure {
+                Error::Request { source: TransportError::Broken(why), .. } if why == "unexpected EOF" => {
+                    Error::ShortRead { got: self.position, want: self.size }
+                }
+                failure => Error::Interrupted { source: Box::new(failure) },
+            });
         }
         tracing::debug!(digest = %self.digest, position = self.position, error = %failure, "download broke off, resuming");
         pause(&self.repository.inner.client, self.failures, None).await;
@@ -190,7 +197,10 @@ impl BlobStream {
         let skip = match answer.status() {
             StatusCode::OK => self.position,
             StatusCode::PARTIAL_CONTENT => self.check_range(&answer)?,
-            StatusCode::NOT_FOUND => return Err(Error::ContentNotFound { url: answer.url }),
+            StatusCode::NOT_FOUND => {
+                let (digest, media_type) = (self.digest.clone(), self.media_type.clone());
+                return Err(Error::BlobNotFound { digest, media_type });
+            }
             _ => return Err(answer.into_error().await),
         };
         let rest = self.size - self.position + skip;

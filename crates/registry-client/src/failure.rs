@@ -136,6 +136,24 @@ pub enum Error {
         /// Bytes announced.
         want: u64,
     },
+    /// A blob that the manifest names is not there.
+    #[error(
+        "failed to copy: httpReadSeeker: failed open: could not fetch content descriptor {digest} ({media_type}) from remote: not found"
+    )]
+    BlobNotFound {
+        /// Which.
+        digest: Digest,
+        /// What the manifest says it is.
+        media_type: String,
+    },
+    /// The blob's connection ended early every time.
+    #[error("short read: expected {want} bytes but got {got}: unexpected EOF")]
+    ShortRead {
+        /// Bytes that came.
+        got: u64,
+        /// Bytes that the manifest promises.
+        want: u64,
+    },
     /// The blob's connection broke too often without a byte in between.
     #[error("failed to copy: {source}")]
     Interrupted {
@@ -264,6 +282,7 @@ impl HasKind for Error {
             Self::AccessDenied { .. }
             | Self::NotFound { .. }
             | Self::ContentNotFound { .. }
+            | Self::BlobNotFound { .. }
             | Self::ManifestTooLarge { .. } => ErrorKind::NotFound,
             Self::Resolve { source, .. } | Self::Token { source, .. } | Self::Interrupted { source } => source.kind(),
             Self::Schema1 { .. } | Self::Config { .. } | Self::Malformed { .. } => ErrorKind::InvalidParameter,
@@ -284,6 +303,7 @@ impl HasKind for Error {
             | Self::DigestMismatch { .. }
             | Self::SizeMismatch { .. }
             | Self::BadHeader { .. }
+            | Self::ShortRead { .. }
             | Self::Source(_) => ErrorKind::System,
         }
     }

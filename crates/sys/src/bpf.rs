@@ -28,7 +28,11 @@ fn bpf(command: libc::c_int, attr: &mut Attr) -> Result<libc::c_long, Errno> {
 }
 
 fn pair(low: u32, high: u32) -> u64 {
-    if cfg!(target_endian = "little") { u64::from(high) << 32 | u64::from(low) } else { u64::from(low) << 32 | u64::from(high) }
+    if cfg!(target_endian = "little") {
+        u64::from(high) << 32 | u64::from(low)
+    } else {
+        u64::from(low) << 32 | u64::from(high)
+    }
 }
 
 fn raw(fd: BorrowedFd<'_>) -> u32 {

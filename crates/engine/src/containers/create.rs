@@ -35,7 +35,7 @@ impl Containers {
     ) -> Result<Created, Error> {
         let shared = &self.shared;
         if spec.config.image.is_empty() {
-            return Err(Error::Invalid("no image specified".to_owned()));
+            return Err(Error::Invalid("config cannot be empty in order to create a container".to_owned()));
         }
         let image = shared.images.resolve(&spec.config.image, platform.as_ref())?;
         if let Some(defaults) = image.document.config.as_ref() {

@@ -275,11 +275,11 @@ impl Actor {
 
     /// Gives back what a run held. Called when it is over, also when it never got going.
     pub(super) async fn release_run(&mut self) {
-        if let Some(shim) = self.shim.take() {
-            if let Err(error) = shim.ask(Request::Delete).await {
-                tracing::debug!("container {}: ending its monitor: {error}", self.record.id.short());
-                super::restore::clean_up_run(&self.shared, &self.record).await;
-            }
+        if let Some(shim) = self.shim.take()
+            && let Err(error) = shim.ask(Request::Delete).await
+        {
+            tracing::debug!("container {}: ending its monitor: {error}", self.record.id.short());
+            super::restore::clean_up_run(&self.shared, &self.record).await;
         }
         // News of this run that is still under way is old from now on.
         self.run += 1;

@@ -15,7 +15,6 @@ fn show(name: &str, mut times: Vec<Duration>) {
 }
 
 #[test]
-#[ignore = "measures, on a quiet machine"]
 fn measure_start_to_exit() {
     let mut fixture = Fixture::new();
     let (mut starts, mut exits, mut deletes) = (Vec::new(), Vec::new(), Vec::new());
@@ -37,7 +36,6 @@ fn measure_start_to_exit() {
 }
 
 #[test]
-#[ignore = "measures, on a quiet machine"]
 fn measure_exec() {
     let mut fixture = Fixture::new();
     let plan = fixture.plan(&["sleep", "1000"]);
@@ -56,7 +54,6 @@ fn measure_exec() {
 }
 
 #[test]
-#[ignore = "measures, on a quiet machine"]
 fn measure_memory() {
     let mut fixture = Fixture::new();
     let containers: Vec<_> = (0..20)

@@ -143,8 +143,14 @@ pub(super) fn read(store: &Store, input: &mut (dyn BufRead + Send)) -> Result<Me
                 members.links.push((name, target));
             }
             Kind::Regular => {
-                let (member, digest) = take(store, &mut members.memory, &name, &entry, &mut reader)
-                    .map_err(|e| Error::ingest(&name, e))?;
+                let (member, digest) =
+                    take(store, &mut members.memory, &name, &entry, &mut reader).map_err(|e| match e {
+                        Error::Archive(archive::Error::UnexpectedEof) => {
+                            let short = Error::ShortRead { want: entry.size, got: entry.size - reader.remaining() };
+                            Error::ingest(&name, short)
+                        }
+                        e => Error::ingest(&name, e),
+                    })?;
                 members.by_digest.insert(digest, name.clone());
                 members.files.insert(name, member);
             }

@@ -179,11 +179,23 @@ impl Work {
         let offset = ingest.offset();
         self.state.send_replace(State::Downloading(offset));
         let (tx, rx) = mpsc::channel(PIECES);
-        let input =
-            if offset < size || size == 0 { Some(self.repository.blob(&self.blob, offset).await?) } else { None };
+        let input = if offset < size || size == 0 {
+            match self.repository.blob(&self.blob, offset).await {
+                Ok(input) => Some(input),
+                Err(error) => {
+                    // What the registry refuses is not there to be taken up again.
+                    ingest.discard();
+                    return Err(error.into());
+                }
+            }
+        } else {
+            None
+        };
         let snapshots = self.unpack.then(|| self.store.inner.snapshots.clone());
-        let worker = blocking(move || take_in(snapshots.as_ref(), ingest, PieceReader::new(rx), size));
-        let pump = async {
+        let digest = self.digest.clone();
+        let worker = blocking(move || take_in(snapshots.as_ref(), ingest, PieceReader::new(rx), size, digest));
+        // Owns the sending end: when it is done, the worker sees that nothing more comes.
+        let pump = async move {
             let Some(mut input) = input else {
                 let _ = tx.send(Piece::End).await;
                 return Ok(());
@@ -233,6 +245,7 @@ fn take_in(
     mut ingest: Ingest,
     network: PieceReader<mpsc::Receiver<Piece>>,
     size: u64,
+    digest: Digest,
 ) -> Result<Attempt> {
     let resumed = ingest.offset();
     let before: Option<File> = (resumed > 0).then(|| ingest.reader()).transpose()?;
@@ -266,12 +279,16 @@ fn take_in(
         return Ok(Attempt::Whole(unpacked?));
     }
     if let Err(e) = rest {
+        // The registry failed for good: nothing is left behind. A pull that was given up keeps its part for the next.
+        if e.kind() == io::ErrorKind::ConnectionReset {
+            ingest.discard();
+        }
         return Err(archive::Error::from_input(e).into());
     }
     match ingest.commit(size) {
         Ok(()) => {}
         Err(content::Error::Digest { .. } | content::Error::Size { .. }) if resumed > 0 => return Ok(Attempt::Stale),
-        Err(e) => return Err(e.into()),
+        Err(source) => return Err(Error::Commit { digest, source }),
     }
     Ok(Attempt::Whole(unpacked?))
 }

@@ -157,7 +157,6 @@ fn a_full_disk_leaves_whole_records() {
 }
 
 #[test]
-#[ignore = "measures: cargo test --release -p logdriver speed -- --ignored --nocapture"]
 #[expect(clippy::print_stderr, reason = "a measurement")]
 fn speed() {
     let dir = tempfile::tempdir().expect("dir");

@@ -155,7 +155,8 @@ fn certificate_text(error: &CertificateError, host: &str) -> String {
         UnknownIssuer,
     };
     match error {
-        UnknownIssuer => "certificate signed by unknown authority".to_owned(),
+        // A self-signed certificate is its own authority, and an unknown one.
+        UnknownIssuer | CertificateError::Other(_) => "certificate signed by unknown authority".to_owned(),
         Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. } => {
             "certificate has expired or is not yet valid".to_owned()
         }

@@ -87,7 +87,7 @@ async fn what_is_not_there_is_not_found() {
     assert_eq!(e.to_string(), format!("failed to resolve reference \"{name}\": {name}: not found"));
     assert_eq!(e.kind(), ErrorKind::NotFound);
     let e = fetch(&r, &image().config, 0).await.expect_err("nothing");
-    assert!(matches!(&e, Error::ContentNotFound { .. }), "{e}");
+    assert!(matches!(&e, Error::BlobNotFound { .. }), "{e}");
 }
 
 #[tokio::test]

@@ -61,7 +61,6 @@ fn start(htpasswd: Option<&str>) -> Server {
 }
 
 #[tokio::test]
-#[ignore = "needs Debian's docker-registry"]
 async fn everything() {
     let server = start(None);
     let image = image();
@@ -83,7 +82,6 @@ async fn everything() {
 }
 
 #[tokio::test]
-#[ignore = "needs Debian's docker-registry"]
 async fn with_a_password() {
     // "u" with "p", bcrypt of cost 5.
     let server = start(Some("u:$2b$05$TlMmWCb39Xxs08RBu6tn/./kFpHim7.gqLnBlsW/n07NY79Rl/P/K"));

@@ -5,7 +5,7 @@ use api_types::{MEDIA_TYPE_MULTIPLEXED_STREAM, MEDIA_TYPE_RAW_STREAM};
 use engine::{AttachOptions, Session};
 
 use crate::handlers::{Request, Result};
-use crate::http::{ApiError, Hijacked};
+use crate::http::{ApiError, Hijacked, text};
 
 /// `POST /containers/{id}/attach`
 pub(crate) async fn attach(mut request: Request) -> Result {
@@ -22,7 +22,14 @@ pub(crate) async fn attach(mut request: Request) -> Result {
         stderr: form.bool("stderr"),
         detach_keys: form.non_empty("detachKeys").map(str::to_owned),
     };
-    let session = request.state.engine.containers.attach(&request.name, options).await?;
+    let session = match request.state.engine.containers.attach(&request.name, options).await {
+        Ok(session) => session,
+        // Docker has taken the connection over by then, and tells it in plain text.
+        Err(error) => {
+            let error = ApiError::from(error);
+            return Ok(text(error.status(), format!("{}\r\n", error.message())));
+        }
+    };
     let content_type = media_type(&request, session.tty);
     request.hijack(content_type, |hijacked| carry(session, hijacked))
 }

@@ -11,7 +11,7 @@ use crate::http::ApiError;
 pub(crate) async fn create(mut request: Request) -> Result {
     let body = request.json_with_warnings::<CreateRequest>().await?;
     let Some((body, mut warnings)) = body else {
-        return Err(ApiError::bad_request("config cannot be empty in order to create a container"));
+        return Err(ApiError::bad_request("invalid JSON: got EOF while reading request body"));
     };
     let mut spec = ContainerSpec::from(body);
     check(&spec)?;
