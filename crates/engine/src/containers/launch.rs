@@ -310,7 +310,7 @@ impl Actor {
         let name = self.shared.networks.resolve(&endpoint.network)?.name;
         if self.record.state.is_alive() {
             self.shared.networks.connect(&self.record.id, endpoint).await?;
-            self.sandbox = self.shared.networks.sandbox(&self.record.id);
+            self.refresh_sandbox()?;
         }
         self.record.spec.networking.endpoints_config.insert(name, Some(settings));
         self.shared.meta.put(super::CONTAINERS, self.record.id.as_str(), &self.record)?;
@@ -325,11 +325,20 @@ impl Actor {
         }
         if self.record.state.is_alive() {
             self.shared.networks.disconnect(&self.record.id, network, force).await?;
-            self.sandbox = self.shared.networks.sandbox(&self.record.id);
+            self.refresh_sandbox()?;
         }
         self.record.spec.networking.endpoints_config.remove(network);
         self.shared.meta.put(super::CONTAINERS, self.record.id.as_str(), &self.record)?;
         self.publish();
+        Ok(())
+    }
+
+    /// The networks have changed under a running container: take the new state, and tell its files.
+    fn refresh_sandbox(&mut self) -> Result<(), Error> {
+        self.sandbox = self.shared.networks.sandbox(&self.record.id);
+        if let Some(sandbox) = &self.sandbox {
+            self.write_network_files(sandbox)?;
+        }
         Ok(())
     }
 
