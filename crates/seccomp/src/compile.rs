@@ -145,8 +145,7 @@ fn value(action: SeccompAction, errno: Option<u32>) -> u32 {
 }
 
 /// The fate of every call that rules speak about.
-fn fates(spec: &Seccomp, arch: Arch, default: u32) -> BTreeMap<u32, Fate> {
-    let known: BTreeMap<&str, u32> = numbers::all(arch).collect();
+fn fates(spec: &Seccomp, arch: Arch, known: &BTreeMap<&str, u32>, default: u32) -> BTreeMap<u32, Fate> {
     let mut fates: BTreeMap<u32, Fate> = BTreeMap::new();
     for rule in &spec.syscalls {
         let action = value(rule.action, rule.errno_ret);
@@ -189,7 +188,8 @@ fn add(fate: &mut Fate, rule: &SeccompRule, action: u32) {
 
 /// Starts of intervals of call numbers with equal fate, in order; the first starts at the architecture's zero.
 fn intervals(spec: &Seccomp, arch: Arch, default: u32) -> Vec<(u32, Fate)> {
-    let fates = fates(spec, arch, default);
+    let known: BTreeMap<&str, u32> = numbers::all(arch).collect();
+    let fates = fates(spec, arch, &known, default);
     let zero = if arch == Arch::X32 { X32_BIT } else { 0 };
     let otherwise = Fate::Always(default);
     let mut out: Vec<(u32, Fate)> = vec![(zero, otherwise.clone())];
@@ -206,7 +206,7 @@ fn intervals(spec: &Seccomp, arch: Arch, default: u32) -> Vec<(u32, Fate)> {
     // ENOSYS, not on EPERM. Not so where unknown calls are let through, or told to a tracer that knows them.
     let lets_through = matches!(spec.default_action, SeccompAction::Allow | SeccompAction::Log | SeccompAction::Trace);
     let newest = spec.syscalls.iter().flat_map(|r| &r.names);
-    let newest = newest.filter_map(|n| numbers::number(arch, n)).max();
+    let newest = newest.filter_map(|n| known.get(n.as_str()).copied()).max();
     if let Some(newest) = newest.filter(|_| !lets_through) {
         put(newest + 1, Fate::Always(RET_ERRNO | ENOSYS));
     }
