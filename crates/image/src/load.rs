@@ -57,6 +57,9 @@ impl Store {
     }
 }
 
+/// How long a client may go on sending what nobody wants any more.
+const DRAIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// Runs `work` on a blocking thread with a reader of the async stream.
 pub(crate) async fn with_blocking_reader<R, T>(
     mut input: R,
@@ -81,6 +84,8 @@ where
                 }
             };
             if !piece.is_empty() && tx.send(Piece::Data(piece.freeze())).await.is_err() {
+                // The worker has failed. A client that is cut off while it sends never sees why: take the rest.
+                let _ = tokio::io::copy(&mut input, &mut tokio::io::sink()).await;
                 return;
             }
             if let Some(last) = done {
@@ -90,10 +95,15 @@ where
         }
     };
     // The pump is dropped with this future: a client that goes away ends the work.
-    let (mut worker, pump) = (std::pin::pin!(worker), std::pin::pin!(pump));
+    let (mut worker, mut pump) = (std::pin::pin!(worker), std::pin::pin!(pump));
     tokio::select! {
-        result = &mut worker => result,
-        () = pump => worker.await,
+        result = &mut worker => {
+            if result.is_err() {
+                let _ = tokio::time::timeout(DRAIN_TIMEOUT, &mut pump).await;
+            }
+            result
+        }
+        () = &mut pump => worker.await,
     }
 }
 

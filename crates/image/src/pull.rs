@@ -104,8 +104,13 @@ impl Store {
             let config = self.small(repository, &plan.parsed.config, document::MAX_CONFIG);
             let layers = self.layers(repository, &plan, &board);
             let attestations = self.attestations(repository, &plan.attestations);
-            let (config, layers, ()) = tokio::try_join!(config, layers, attestations)?;
-            (config, layers)
+            match tokio::try_join!(config, layers, attestations) {
+                Ok((config, layers, ())) => (config, layers),
+                Err(error) => {
+                    self.drop_partials(&plan.parsed.layers).await;
+                    return Err(error);
+                }
+            }
         };
         let mut documents = plan.documents;
         documents.0.insert(config_digest, config.clone());
@@ -123,6 +128,35 @@ impl Store {
     }
 
     /// Finds out what the name means for the platform.
+    /// A pull that failed for good leaves no parts behind; what another pull is writing stays.
+    async fn drop_partials(&self, layers: &[Descriptor]) {
+        const TRIES: u32 = 20;
+        for layer in layers {
+            let Ok(digest) = digest_of(layer) else { continue };
+            for _ in 0..TRIES {
+                let (content, digest, size) = (self.inner.content.clone(), digest.clone(), size_of(layer));
+                let dropped = blocking(move || {
+                    if content.size_of(&digest)?.is_some() {
+                        return Ok(true);
+                    }
+                    match content.ingest(&digest, size) {
+                        Ok(partial) => {
+                            partial.discard();
+                            Ok(true)
+                        }
+                        // Its writer has not noticed yet that it was called off.
+                        Err(content::Error::Busy(_)) => Ok(false),
+                        Err(error) => Err(error.into()),
+                    }
+                });
+                if !matches!(dropped.await, Ok(false)) {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+            }
+        }
+    }
+
     async fn plan(&self, repository: &Repository, reference: &Reference, wanted: &Platform) -> Result<Plan> {
         let resolved = repository.resolve().await?;
         let target = resolved.descriptor;

@@ -120,14 +120,17 @@ pub fn mounts(pid: u32) -> anyhow::Result<Vec<String>> {
     Ok(table.lines().filter_map(parse).collect())
 }
 
-/// Names of the links in the network namespace of a process. Left out: ends of pairs that are plugged in nowhere,
-/// which wait in a pool of ours for containers to come.
+/// Names of the links in the network namespace of a process. Left out: ends of pairs that are down, which wait in a
+/// pool of ours for containers to come (that of a container is up).
 pub fn links(pid: u32) -> anyhow::Result<Vec<String>> {
     let table = fs::read_to_string(format!("/proc/{pid}/net/dev"))?;
     let names = table.lines().skip(2).filter_map(|l| l.split(':').next()).map(|n| n.trim().to_owned());
     let waits = |name: &str| {
         let link = PathBuf::from(format!("/proc/{pid}/root/sys/class/net/{name}"));
-        name.starts_with("veth") && link.exists() && !link.join("master").exists()
+        let flags = fs::read_to_string(link.join("flags")).unwrap_or_default();
+        let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16);
+        // IFF_UP (netdevice(7)).
+        name.starts_with("veth") && flags.is_ok_and(|flags| flags & 1 == 0)
     };
     Ok(names.filter(|name| !waits(name)).collect())
 }
