@@ -18,9 +18,14 @@ fn files_are_read_as_resolv_conf_5_says() {
 
 /// A server that answers A questions about `r.test` by an alias and an address, over TCP only.
 async fn server() -> SocketAddr {
-    let udp = UdpSocket::bind("127.0.0.1:0").await.expect("udp");
-    let address = udp.local_addr().expect("address");
-    let tcp = tokio::net::TcpListener::bind(address).await.expect("tcp");
+    // The same port for both: another process may have the second one.
+    let (udp, tcp, address) = loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.expect("udp");
+        let address = udp.local_addr().expect("address");
+        if let Ok(tcp) = tokio::net::TcpListener::bind(address).await {
+            break (udp, tcp, address);
+        }
+    };
     let reply = |query: &[u8], truncated: bool| {
         let a = query[query.len() - 3] == 1;
         let known = query[12..].starts_with(b"\x01r\x04test\0");
