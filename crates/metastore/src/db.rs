@@ -1,5 +1,6 @@
+use std::io::Write as _;
 use std::marker::PhantomData;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
 use error::{ErrorKind, HasKind};
@@ -94,7 +95,12 @@ pub struct Scan<R> {
 #[derive(Debug)]
 pub struct Db {
     conn: Mutex<Connection>,
+    /// Space put by, so that what frees space can still be recorded when the disk is full.
+    reserve: Option<PathBuf>,
 }
+
+/// Bytes put by: some pages of the log and of the database for each of a few removals.
+const RESERVE: u64 = 512 * 1024;
 
 impl Db {
     /// Opens or creates the database file (mode 0600 by the caller's directory, which must be 0710 or stricter).
@@ -106,18 +112,24 @@ impl Db {
         conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         // The daemon idles small: 512 KiB of pages instead of SQLite's 2 MiB.
         conn.pragma_update(None, "cache_size", -512)?;
-        Self::init(conn)
+        let reserve = path.with_extension("reserve");
+        if let Err(error) = put_by(&reserve) {
+            // Not there is no reason not to start: the disk is full right now.
+            let _ = std::fs::remove_file(&reserve);
+            drop(error);
+        }
+        Self::init(conn, Some(reserve))
     }
 
     /// A database in memory, for tests.
     pub fn in_memory() -> Result<Self, Error> {
-        Self::init(Connection::open_in_memory()?)
+        Self::init(Connection::open_in_memory()?, None)
     }
 
-    fn init(mut conn: Connection) -> Result<Self, Error> {
+    fn init(mut conn: Connection, reserve: Option<PathBuf>) -> Result<Self, Error> {
         schema::migrate(&mut conn)?;
         conn.set_prepared_statement_cache_capacity(16);
-        Ok(Self { conn: Mutex::new(conn) })
+        Ok(Self { conn: Mutex::new(conn), reserve })
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
@@ -171,12 +183,28 @@ impl Db {
         self.commit(batch)
     }
 
-    /// Applies all writes of the batch, or none.
+    /// Applies all writes of the batch, or none. On a full disk the space put by is used up, once.
     pub fn commit(&self, batch: Batch) -> Result<(), Error> {
+        match self.try_commit(&batch) {
+            Err(Error::Sqlite(error))
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) && self.release_reserve() =>
+            {
+                self.try_commit(&batch)
+            }
+            result => result,
+        }
+    }
+
+    /// Gives the space put by back to the disk; `false` if it is gone already.
+    fn release_reserve(&self) -> bool {
+        self.reserve.as_ref().is_some_and(|file| std::fs::remove_file(file).is_ok())
+    }
+
+    fn try_commit(&self, batch: &Batch) -> Result<(), Error> {
         let mut conn = self.lock();
         let tx = conn.transaction()?;
-        for op in batch.ops {
-            match op.value {
+        for op in &batch.ops {
+            match &op.value {
                 Some(value) => tx
                     .prepare_cached("INSERT OR REPLACE INTO record (tbl, key, value) VALUES (?1, ?2, ?3)")?
                     .execute(params![op.table, op.key, value])?,
@@ -188,6 +216,19 @@ impl Db {
         tx.commit()?;
         Ok(())
     }
+}
+
+/// Writes the reserve, so that its blocks are taken (a hole would take none).
+fn put_by(path: &Path) -> std::io::Result<()> {
+    if path.metadata().is_ok_and(|m| m.len() == RESERVE) {
+        return Ok(());
+    }
+    let mut file = std::fs::File::create(path)?;
+    let block = [0x5a_u8; 4096];
+    for _ in 0..RESERVE / 4096 {
+        file.write_all(&block)?;
+    }
+    file.sync_all()
 }
 
 struct Op {
