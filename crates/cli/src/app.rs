@@ -66,7 +66,7 @@ impl App {
     pub(crate) fn check_supported(&self, matches: &Matches) -> Result<()> {
         let command = matches.command;
         let gated: Vec<_> =
-            command.flags.iter().filter(|f| matches.given(f.name) && (!f.since.is_empty() || f.experimental)).collect();
+            command.flags().filter(|f| matches.given(f.name) && (!f.since.is_empty() || f.experimental)).collect();
         let family = command.canonical.split(' ').next().unwrap_or_default();
         if gated.is_empty() && (command.since.is_empty() || matches!(family, "context" | "completion")) {
             return Ok(());

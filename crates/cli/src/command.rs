@@ -22,7 +22,7 @@ type Handler = fn(&App, &Matches) -> Result<()>;
 /// Runs a parsed command.
 pub(crate) fn run(app: &App, matches: &Matches) -> Result<()> {
     let command = matches.command;
-    match handler(command.canonical) {
+    match handler(&command.canonical) {
         Some(handler) => handler(app, matches),
         None => {
             Err(Failure::new(format!("docker: '{}' is not implemented in this version of Gantry", command.full_path())))

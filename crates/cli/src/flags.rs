@@ -79,7 +79,7 @@ impl Matches {
     }
 
     fn flag(&self, name: &str) -> Option<&'static Flag> {
-        self.command.flags.iter().find(|f| f.name == name)
+        self.command.flags().find(|f| f.name == name)
     }
 
     /// Flags are refused when their values do not fit, as pflag says it.
@@ -150,7 +150,7 @@ fn parse_short(matches: &mut Matches, letters: &str, rest: &mut Rest<'_>) -> std
     let mut left = letters;
     while let Some(letter) = left.chars().next() {
         let after = &left[letter.len_utf8()..];
-        let flag = matches.command.flags.iter().find(|f| f.short == letter);
+        let flag = matches.command.flags().find(|f| f.short == letter);
         let Some(flag) = flag else {
             if letter == 'h' {
                 matches.help = true;

@@ -10,7 +10,7 @@ const COMMON: [&str; 12] =
 pub(crate) fn screen(command: &Command) -> String {
     let mut text = String::from("Usage:  ");
     let is_root = command.path.is_empty();
-    let visible = command.flags.iter().any(|f| !f.hidden && f.os.is_empty());
+    let visible = command.flags().any(|f| !f.hidden && f.os.is_empty());
     if command.group {
         text.push_str(&command.full_path());
         text.push_str(if visible { " [OPTIONS] COMMAND" } else { " COMMAND" });
@@ -29,7 +29,7 @@ pub(crate) fn screen(command: &Command) -> String {
     aliases(&mut text, command);
     if !is_root && visible {
         text.push_str("\nOptions:\n");
-        text.push_str(flag_usages(command.flags).trim_end());
+        text.push_str(flag_usages(command.flags()).trim_end());
         text.push('\n');
     }
     if command.group {
@@ -37,7 +37,7 @@ pub(crate) fn screen(command: &Command) -> String {
     }
     if is_root {
         text.push_str("\nGlobal Options:\n");
-        text.push_str(flag_usages(command.flags).trim_end());
+        text.push_str(flag_usages(command.flags()).trim_end());
         text.push('\n');
     }
     if command.group {
@@ -50,31 +50,9 @@ pub(crate) fn screen(command: &Command) -> String {
 }
 
 fn aliases(text: &mut String, command: &Command) {
-    let mut all: Vec<String> = Vec::new();
-    let words = command.path;
-    let parent = words.split_last().map_or(&[][..], |(_, parent)| parent);
-    let in_place = command.aliases.iter().map(|a| {
-        let mut path = "docker".to_owned();
-        for word in parent.iter().chain(std::iter::once(a)) {
-            path.push(' ');
-            path.push_str(word);
-        }
-        path
-    });
-    if command.also.is_empty() {
-        all.push(command.full_path());
-        all.extend(in_place);
-    } else {
-        all.push(command.full_path());
-        all.extend(command.also.iter().map(|a| (*a).to_owned()));
-        // Longer (management) spellings come first.
-        all.sort_by_key(|a| std::cmp::Reverse(a.split(' ').count()));
-        let canonical = format!("docker {}", command.canonical);
-        if let Some(i) = all.iter().position(|a| *a == canonical) {
-            let first = all.remove(i);
-            all.insert(0, first);
-        }
-    }
+    let mut all = command.spellings();
+    // The canonical one first, then longer (management) spellings.
+    all[1..].sort_by_key(|a| std::cmp::Reverse(a.split(' ').count()));
     if all.len() > 1 {
         text.push_str("\nAliases:\n  ");
         text.push_str(&all.join(", "));
@@ -121,10 +99,9 @@ fn default_text(flag: &Flag) -> Option<String> {
 }
 
 /// The aligned, wrapped list of flags.
-fn flag_usages(flags: &[Flag]) -> String {
+fn flag_usages(flags: impl Iterator<Item = &'static Flag>) -> String {
     let mut lines: Vec<(String, String)> = Vec::new();
-    let mut sorted: Vec<&Flag> =
-        flags.iter().filter(|f| !f.hidden && f.deprecated.is_none() && f.os.is_empty()).collect();
+    let mut sorted: Vec<&Flag> = flags.filter(|f| !f.hidden && f.deprecated.is_none() && f.os.is_empty()).collect();
     sorted.sort_by_key(|f| f.name);
     for flag in sorted {
         let mut left = if flag.short == '\0' {

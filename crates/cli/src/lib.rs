@@ -72,7 +72,7 @@ fn run(args: &[String]) -> Result<()> {
         return console::out(&help::screen(command));
     }
     let app = App::new(globals);
-    if matches!(command.canonical, "image build" | "bake")
+    if matches!(command.canonical.as_str(), "image build" | "bake")
         && let Some(path) = plugin::find(&app.config, "buildx")
     {
         return plugin::become_plugin(&path, &buildx_args(args, command, rest));

@@ -2,7 +2,6 @@
 
 mod builder;
 mod checkpoint;
-mod commands;
 mod completion;
 mod config;
 mod container;
@@ -24,7 +23,33 @@ mod system;
 mod version;
 mod volume;
 
-pub(crate) use commands::COMMANDS;
+use std::sync::LazyLock;
+
+/// The commands, by the group that they are at home in.
+const GROUPS: &[&[Spec]] = &[
+    builder::COMMANDS,
+    checkpoint::COMMANDS,
+    completion::COMMANDS,
+    config::COMMANDS,
+    container::COMMANDS,
+    context::COMMANDS,
+    image::COMMANDS,
+    inspect::COMMANDS,
+    login::COMMANDS,
+    manifest::COMMANDS,
+    network::COMMANDS,
+    node::COMMANDS,
+    plugin::COMMANDS,
+    root::COMMANDS,
+    search::COMMANDS,
+    secret::COMMANDS,
+    service::COMMANDS,
+    stack::COMMANDS,
+    swarm::COMMANDS,
+    system::COMMANDS,
+    version::COMMANDS,
+    volume::COMMANDS,
+];
 
 /// How a flag's value is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,21 +144,21 @@ impl Flag {
     }
 }
 
-/// One command or group of commands.
+/// What is said once of a command, wherever it stands in the tree.
 #[derive(Debug)]
-pub(crate) struct Command {
-    /// Its words after `docker`.
-    pub(crate) path: &'static [&'static str],
-    /// The one of its equivalent spellings that handlers are registered under.
-    pub(crate) canonical: &'static str,
+pub(crate) struct Spec {
+    /// Where it stands, words after `docker`; handlers are registered under the first.
+    paths: &'static [&'static [&'static str]],
     /// Its arguments in the usage line.
     pub(crate) usage: &'static str,
     pub(crate) min: usize,
     pub(crate) max: Option<usize>,
-    /// Other last words.
-    pub(crate) aliases: &'static [&'static str],
-    /// Equivalent commands elsewhere in the tree, in full.
-    pub(crate) also: &'static [&'static str],
+    /// Other last words of the first path.
+    aliases: &'static [&'static str],
+    /// More of these, which help doesn't show.
+    unlisted: &'static [&'static str],
+    /// A spelling that a CLI plugin serves.
+    plugin: Option<&'static str>,
     pub(crate) group: bool,
     /// Whether flags may follow arguments.
     pub(crate) interspersed: bool,
@@ -142,18 +167,137 @@ pub(crate) struct Command {
     pub(crate) since: &'static str,
     pub(crate) experimental: bool,
     pub(crate) about: &'static str,
-    pub(crate) flags: &'static [Flag],
+    flags: &'static [&'static [Flag]],
+}
+
+/// A command that takes no arguments.
+const fn command(
+    paths: &'static [&'static [&'static str]],
+    usage: &'static str,
+    about: &'static str,
+    flags: &'static [&'static [Flag]],
+) -> Spec {
+    Spec {
+        paths,
+        usage,
+        min: 0,
+        max: Some(0),
+        aliases: &[],
+        unlisted: &[],
+        plugin: None,
+        group: false,
+        interspersed: true,
+        hidden: false,
+        swarm: false,
+        since: "",
+        experimental: false,
+        about,
+        flags,
+    }
+}
+
+impl Spec {
+    const fn takes(mut self, min: usize, max: usize) -> Self {
+        self.min = min;
+        self.max = Some(max);
+        self
+    }
+
+    const fn at_least(mut self, min: usize) -> Self {
+        self.min = min;
+        self.max = None;
+        self
+    }
+
+    const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    const fn unlisted(mut self, aliases: &'static [&'static str]) -> Self {
+        self.unlisted = aliases;
+        self
+    }
+
+    const fn plugin(mut self, spelling: &'static str) -> Self {
+        self.plugin = Some(spelling);
+        self
+    }
+
+    const fn group(mut self) -> Self {
+        self.group = true;
+        self
+    }
+
+    const fn flags_first(mut self) -> Self {
+        self.interspersed = false;
+        self
+    }
+
+    const fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
+    }
+
+    const fn swarm(mut self) -> Self {
+        self.swarm = true;
+        self
+    }
+
+    const fn since(mut self, version: &'static str) -> Self {
+        self.since = version;
+        self
+    }
+
+    const fn experimental(mut self) -> Self {
+        self.experimental = true;
+        self
+    }
+
+    /// Its flags, in no order that means anything.
+    pub(crate) fn flags(&self) -> impl Iterator<Item = &'static Flag> + use<> {
+        self.flags.iter().flat_map(|list| list.iter())
+    }
+
+    /// Every full spelling, aliases after the first path.
+    fn spellings(&self) -> Vec<String> {
+        let mut all = vec![spell(self.paths[0])];
+        if let Some((_, parent)) = self.paths[0].split_last() {
+            all.extend(self.aliases.iter().map(|alias| format!("{} {alias}", spell(parent))));
+        }
+        all.extend(self.paths.iter().skip(1).map(|path| spell(path)));
+        all.extend(self.plugin.map(str::to_owned));
+        all
+    }
+}
+
+/// `docker container ls`
+fn spell(path: &[&str]) -> String {
+    std::iter::once("docker").chain(path.iter().copied()).collect::<Vec<_>>().join(" ")
+}
+
+/// A command or group of commands at one of its places in the tree.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// Its words after `docker`.
+    pub(crate) path: &'static [&'static str],
+    /// The one of its equivalent spellings that handlers are registered under.
+    pub(crate) canonical: String,
+    spec: &'static Spec,
+}
+
+impl std::ops::Deref for Command {
+    type Target = Spec;
+
+    fn deref(&self) -> &Spec {
+        self.spec
+    }
 }
 
 impl Command {
     /// `docker container ls`
     pub(crate) fn full_path(&self) -> String {
-        let mut text = "docker".to_owned();
-        for word in self.path {
-            text.push(' ');
-            text.push_str(word);
-        }
-        text
+        spell(self.path)
     }
 
     /// `docker container ls [OPTIONS]`
@@ -165,21 +309,46 @@ impl Command {
         self.path.last().copied().unwrap_or("docker")
     }
 
+    /// Every equivalent spelling in full, this one among them; the canonical one is first.
+    pub(crate) fn spellings(&self) -> Vec<String> {
+        self.spec.spellings()
+    }
+
+    /// Whether `word` may stand for its last one, at this place.
+    fn answers_to(&self, word: &str) -> bool {
+        let canonical = self.path == self.spec.paths[0];
+        self.name() == word || canonical && (self.spec.aliases.contains(&word) || self.spec.unlisted.contains(&word))
+    }
+
     /// The direct children, in order of name.
     pub(crate) fn children(&self) -> impl Iterator<Item = &'static Self> {
-        let depth = self.path.len() + 1;
         let path = self.path;
-        COMMANDS.iter().filter(move |c| c.path.len() == depth && c.path.starts_with(path))
+        all().iter().filter(move |c| c.path.len() == path.len() + 1 && c.path.starts_with(path))
     }
 
     pub(crate) fn child(&self, word: &str) -> Option<&'static Self> {
-        self.children().find(|c| c.name() == word || c.aliases.contains(&word))
+        self.children().find(|c| c.answers_to(word))
     }
+}
+
+/// Every command at each of its places, in the order of their words: first of all `docker` itself.
+pub(crate) fn all() -> &'static [Command] {
+    static ALL: LazyLock<Vec<Command>> = LazyLock::new(|| {
+        let mut list: Vec<_> = GROUPS
+            .iter()
+            .flat_map(|group| group.iter())
+            .flat_map(|spec| spec.paths.iter().map(move |path| (spec, *path)))
+            .map(|(spec, path)| Command { path, canonical: spec.paths[0].join(" "), spec })
+            .collect();
+        list.sort_by_key(|c| c.path);
+        list
+    });
+    &ALL
 }
 
 /// `docker` itself.
 pub(crate) fn root() -> &'static Command {
-    &COMMANDS[0]
+    &all()[0]
 }
 
 #[cfg(test)]
@@ -189,14 +358,15 @@ mod tests {
     #[test]
     fn tree_is_sound() {
         assert!(root().path.is_empty());
-        for command in COMMANDS.iter().skip(1) {
+        for command in all().iter().skip(1) {
             let parent = &command.path[..command.path.len() - 1];
-            assert!(COMMANDS.iter().any(|c| c.path == parent && c.group), "{}", command.full_path());
-            let mut names: Vec<_> = command.flags.iter().map(|f| f.name).collect();
+            assert!(all().iter().any(|c| c.path == parent && c.group), "{}", command.full_path());
+            let mut names: Vec<_> = command.flags().map(|f| f.name).collect();
             names.sort_unstable();
+            let len = names.len();
             names.dedup();
-            assert_eq!(names.len(), command.flags.len(), "{}", command.full_path());
+            assert_eq!(names.len(), len, "{}", command.full_path());
         }
-        assert_eq!(root().child("ps").map(|c| c.canonical), Some("container ls"));
+        assert_eq!(root().child("ps").map(|c| c.canonical.as_str()), Some("container ls"));
     }
 }

@@ -1,8 +1,78 @@
-//! Flags of the `image` commands.
+//! The `image` commands and their flags.
 
-use super::{Flag, Kind, flag};
+use super::{Flag, Kind, Spec, command, flag};
 
-pub(super) const IMAGE_BUILD_FLAGS: &[Flag] = &[
+pub(super) const COMMANDS: &[Spec] = &[
+    command(
+        &[&["image", "build"], &["build"], &["builder", "build"]],
+        "[OPTIONS] PATH | URL | -",
+        "Build an image from a Dockerfile",
+        &[IMAGE_BUILD_FLAGS],
+    )
+    .takes(1, 1),
+    command(
+        &[&["image", "history"], &["history"]],
+        "[OPTIONS] IMAGE",
+        "Show how an image was made",
+        &[IMAGE_HISTORY_FLAGS],
+    )
+    .takes(1, 1),
+    command(&[&["image"]], "", "Work with images", &[]).group(),
+    command(
+        &[&["image", "import"], &["import"]],
+        "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
+        "Make an image from a file system archive",
+        &[IMAGE_IMPORT_FLAGS],
+    )
+    .at_least(1),
+    command(
+        &[&["image", "inspect"]],
+        "[OPTIONS] IMAGE [IMAGE...]",
+        "Show everything about one or more images",
+        &[IMAGE_INSPECT_FLAGS],
+    )
+    .at_least(1),
+    command(&[&["image", "load"], &["load"]], "[OPTIONS]", "Load images from an archive or stdin", &[IMAGE_LOAD_FLAGS]),
+    command(&[&["image", "ls"], &["images"]], "[OPTIONS] [REPOSITORY[:TAG]]", "List images", &[IMAGE_LS_FLAGS])
+        .takes(0, 1)
+        .aliases(&["list"]),
+    command(&[&["image", "prune"]], "[OPTIONS]", "Delete unused images", &[IMAGE_PRUNE_FLAGS]).since("1.25"),
+    command(
+        &[&["image", "pull"], &["pull"]],
+        "[OPTIONS] NAME[:TAG|@DIGEST]",
+        "Fetch an image from a registry",
+        &[IMAGE_PULL_FLAGS],
+    )
+    .takes(1, 1),
+    command(
+        &[&["image", "push"], &["push"]],
+        "[OPTIONS] NAME[:TAG]",
+        "Send an image to a registry",
+        &[IMAGE_PUSH_FLAGS],
+    )
+    .takes(1, 1),
+    command(
+        &[&["image", "rm"], &["rmi"]],
+        "[OPTIONS] IMAGE [IMAGE...]",
+        "Delete one or more images",
+        &[IMAGE_RM_FLAGS],
+    )
+    .at_least(1)
+    .aliases(&["remove"])
+    .unlisted(&["rmi"]),
+    command(
+        &[&["image", "save"], &["save"]],
+        "[OPTIONS] IMAGE [IMAGE...]",
+        "Write one or more images as an archive (to stdout by default)",
+        &[IMAGE_SAVE_FLAGS],
+    )
+    .at_least(1),
+    command(&[&["image", "tag"], &["tag"]], "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]", "Give an image another name", &[])
+        .takes(2, 2)
+        .flags_first(),
+];
+
+const IMAGE_BUILD_FLAGS: &[Flag] = &[
     flag("add-host", '\0', "list", Kind::List, "", "Add a name to the hosts file (name:ip)"),
     flag("build-arg", '\0', "list", Kind::List, "", "Set a build-time variable"),
     flag("cache-from", '\0', "stringSlice", Kind::Slice, "[]", "Images to use as cache"),
@@ -40,7 +110,7 @@ pub(super) const IMAGE_BUILD_FLAGS: &[Flag] = &[
     flag("ulimit", '\0', "ulimit", Kind::Ulimit, "[]", "Set limits of the process"),
 ];
 
-pub(super) const IMAGE_HISTORY_FLAGS: &[Flag] = &[
+const IMAGE_HISTORY_FLAGS: &[Flag] = &[
     flag("format", '\0', "string", Kind::Text, "", "How to show the result:"),
     flag("human", 'H', "bool", Kind::Bool, "true", "Show sizes and dates for people"),
     flag("no-trunc", '\0', "bool", Kind::Bool, "false", "Show everything in full"),
@@ -49,14 +119,14 @@ pub(super) const IMAGE_HISTORY_FLAGS: &[Flag] = &[
     flag("quiet", 'q', "bool", Kind::Bool, "false", "Show ids only"),
 ];
 
-pub(super) const IMAGE_IMPORT_FLAGS: &[Flag] = &[
+const IMAGE_IMPORT_FLAGS: &[Flag] = &[
     flag("change", 'c', "list", Kind::List, "", "Apply a Dockerfile instruction to the image"),
     flag("message", 'm', "string", Kind::Text, "", "Message of the commit"),
     flag("platform", '\0', "string", Kind::Text, "", "Platform to use, as os[/arch[/variant]] (such as linux/amd64)")
         .since("1.32"),
 ];
 
-pub(super) const IMAGE_INSPECT_FLAGS: &[Flag] = &[
+const IMAGE_INSPECT_FLAGS: &[Flag] = &[
     flag(
         "format",
         'f',
@@ -69,7 +139,7 @@ pub(super) const IMAGE_INSPECT_FLAGS: &[Flag] = &[
         .since("1.49"),
 ];
 
-pub(super) const IMAGE_LOAD_FLAGS: &[Flag] = &[
+const IMAGE_LOAD_FLAGS: &[Flag] = &[
     flag("input", 'i', "string", Kind::Text, "", "Read from a tar archive instead of stdin"),
     flag(
         "platform",
@@ -83,7 +153,7 @@ pub(super) const IMAGE_LOAD_FLAGS: &[Flag] = &[
     flag("quiet", 'q', "bool", Kind::Bool, "false", "No progress while loading"),
 ];
 
-pub(super) const IMAGE_LS_FLAGS: &[Flag] = &[
+const IMAGE_LS_FLAGS: &[Flag] = &[
     flag("all", 'a', "bool", Kind::Bool, "false", "List dangling and intermediate images, too"),
     flag("digests", '\0', "bool", Kind::Bool, "false", "Show digests"),
     flag("filter", 'f', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")"),
@@ -93,13 +163,13 @@ pub(super) const IMAGE_LS_FLAGS: &[Flag] = &[
     flag("tree", '\0', "bool", Kind::Bool, "false", "Show the platforms of each image").since("1.47").experimental(),
 ];
 
-pub(super) const IMAGE_PRUNE_FLAGS: &[Flag] = &[
+const IMAGE_PRUNE_FLAGS: &[Flag] = &[
     flag("all", 'a', "bool", Kind::Bool, "false", "Delete every image without a container, not only dangling ones"),
     flag("filter", '\0', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")"),
     flag("force", 'f', "bool", Kind::Bool, "false", "Do not ask"),
 ];
 
-pub(super) const IMAGE_PULL_FLAGS: &[Flag] = &[
+const IMAGE_PULL_FLAGS: &[Flag] = &[
     flag("all-tags", 'a', "bool", Kind::Bool, "false", "Take all tags of the repository"),
     flag("disable-content-trust", '\0', "bool", Kind::Bool, "true", "")
         .hidden()
@@ -109,7 +179,7 @@ pub(super) const IMAGE_PULL_FLAGS: &[Flag] = &[
     flag("quiet", 'q', "bool", Kind::Bool, "false", "No progress while pulling"),
 ];
 
-pub(super) const IMAGE_PUSH_FLAGS: &[Flag] = &[
+const IMAGE_PUSH_FLAGS: &[Flag] = &[
     flag("all-tags", 'a', "bool", Kind::Bool, "false", "Take all tags of the repository"),
     flag("disable-content-trust", '\0', "bool", Kind::Bool, "true", "")
         .hidden()
@@ -119,7 +189,7 @@ pub(super) const IMAGE_PUSH_FLAGS: &[Flag] = &[
     flag("quiet", 'q', "bool", Kind::Bool, "false", "No progress while pushing"),
 ];
 
-pub(super) const IMAGE_RM_FLAGS: &[Flag] = &[
+const IMAGE_RM_FLAGS: &[Flag] = &[
     flag("force", 'f', "bool", Kind::Bool, "false", "Delete the image in any case"),
     flag("no-prune", '\0', "bool", Kind::Bool, "false", "Leave untagged parents"),
     flag(
@@ -133,7 +203,7 @@ pub(super) const IMAGE_RM_FLAGS: &[Flag] = &[
     .since("1.50"),
 ];
 
-pub(super) const IMAGE_SAVE_FLAGS: &[Flag] = &[
+const IMAGE_SAVE_FLAGS: &[Flag] = &[
     flag("output", 'o', "string", Kind::Text, "", "Write to a file instead of stdout"),
     flag(
         "platform",

@@ -1,8 +1,16 @@
-//! Flags of the `inspect` commands.
+//! The `inspect` commands and their flags.
 
-use super::{Flag, Kind, flag};
+use super::{Flag, Kind, Spec, command, flag};
 
-pub(super) const INSPECT_FLAGS: &[Flag] = &[
+pub(super) const COMMANDS: &[Spec] = &[command(
+    &[&["inspect"]],
+    "[OPTIONS] NAME|ID [NAME|ID...]",
+    "Show everything about any objects",
+    &[INSPECT_FLAGS],
+)
+.at_least(1)];
+
+const INSPECT_FLAGS: &[Flag] = &[
     flag(
         "format",
         'f',

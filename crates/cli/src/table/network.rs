@@ -1,8 +1,39 @@
-//! Flags of the `network` commands.
+//! The `network` commands and their flags.
 
-use super::{Flag, Kind, flag};
+use super::{Flag, Kind, Spec, command, flag};
 
-pub(super) const NETWORK_CONNECT_FLAGS: &[Flag] = &[
+pub(super) const COMMANDS: &[Spec] = &[
+    command(&[&["network"]], "", "Work with networks", &[]).group().since("1.21"),
+    command(
+        &[&["network", "connect"]],
+        "[OPTIONS] NETWORK CONTAINER",
+        "Connect a container to a network",
+        &[NETWORK_CONNECT_FLAGS],
+    )
+    .takes(2, 2),
+    command(&[&["network", "create"]], "[OPTIONS] NETWORK", "Make a network", &[NETWORK_CREATE_FLAGS]).takes(1, 1),
+    command(
+        &[&["network", "disconnect"]],
+        "[OPTIONS] NETWORK CONTAINER",
+        "Disconnect a container from a network",
+        &[NETWORK_DISCONNECT_FLAGS],
+    )
+    .takes(2, 2),
+    command(
+        &[&["network", "inspect"]],
+        "[OPTIONS] NETWORK [NETWORK...]",
+        "Show everything about one or more networks",
+        &[NETWORK_INSPECT_FLAGS],
+    )
+    .at_least(1),
+    command(&[&["network", "ls"]], "[OPTIONS]", "List networks", &[NETWORK_LS_FLAGS]).aliases(&["list"]),
+    command(&[&["network", "prune"]], "[OPTIONS]", "Delete all unused networks", &[NETWORK_PRUNE_FLAGS]).since("1.25"),
+    command(&[&["network", "rm"]], "NETWORK [NETWORK...]", "Delete one or more networks", &[NETWORK_RM_FLAGS])
+        .at_least(1)
+        .aliases(&["remove"]),
+];
+
+const NETWORK_CONNECT_FLAGS: &[Flag] = &[
     flag("alias", '\0', "stringSlice", Kind::Slice, "[]", "Another name of the container on this network"),
     flag("driver-opt", '\0', "stringSlice", Kind::Slice, "[]", "Options for the network's driver"),
     flag("gw-priority", '\0', "int", Kind::Int, "0", "The endpoint with the highest number gives the default gateway"),
@@ -12,7 +43,7 @@ pub(super) const NETWORK_CONNECT_FLAGS: &[Flag] = &[
     flag("link-local-ip", '\0', "ipSlice", Kind::Slice, "[]", "Link-local addresses"),
 ];
 
-pub(super) const NETWORK_CREATE_FLAGS: &[Flag] = &[
+const NETWORK_CREATE_FLAGS: &[Flag] = &[
     flag("attachable", '\0', "bool", Kind::Bool, "false", "Let containers be connected by hand").since("1.25"),
     flag("aux-address", '\0', "map", Kind::Map, "map[]", "Addresses that the driver must leave alone"),
     flag("config-from", '\0', "string", Kind::Text, "", "Network to take the configuration from").since("1.30"),
@@ -32,10 +63,9 @@ pub(super) const NETWORK_CREATE_FLAGS: &[Flag] = &[
     flag("subnet", '\0', "stringSlice", Kind::Slice, "[]", "Subnet, as CIDR"),
 ];
 
-pub(super) const NETWORK_DISCONNECT_FLAGS: &[Flag] =
-    &[flag("force", 'f', "bool", Kind::Bool, "false", "Disconnect in any case")];
+const NETWORK_DISCONNECT_FLAGS: &[Flag] = &[flag("force", 'f', "bool", Kind::Bool, "false", "Disconnect in any case")];
 
-pub(super) const NETWORK_INSPECT_FLAGS: &[Flag] = &[
+const NETWORK_INSPECT_FLAGS: &[Flag] = &[
     flag(
         "format",
         'f',
@@ -47,17 +77,17 @@ pub(super) const NETWORK_INSPECT_FLAGS: &[Flag] = &[
     flag("verbose", 'v', "bool", Kind::Bool, "false", "Show more"),
 ];
 
-pub(super) const NETWORK_LS_FLAGS: &[Flag] = &[
+const NETWORK_LS_FLAGS: &[Flag] = &[
     flag("filter", 'f', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")"),
     flag("format", '\0', "string", Kind::Text, "", "How to show the result:"),
     flag("no-trunc", '\0', "bool", Kind::Bool, "false", "Show everything in full"),
     flag("quiet", 'q', "bool", Kind::Bool, "false", "Show ids only"),
 ];
 
-pub(super) const NETWORK_PRUNE_FLAGS: &[Flag] = &[
+const NETWORK_PRUNE_FLAGS: &[Flag] = &[
     flag("filter", '\0', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")"),
     flag("force", 'f', "bool", Kind::Bool, "false", "Do not ask"),
 ];
 
-pub(super) const NETWORK_RM_FLAGS: &[Flag] =
+const NETWORK_RM_FLAGS: &[Flag] =
     &[flag("force", 'f', "bool", Kind::Bool, "false", "No error when the network does not exist")];

@@ -1,8 +1,25 @@
-//! Flags of the `root` commands.
+//! `docker` itself, and commands that belong to no group.
 
-use super::{Flag, Kind, flag};
+use super::{Flag, Kind, Spec, command, flag};
 
-pub(super) const ROOT_FLAGS: &[Flag] = &[
+pub(super) const COMMANDS: &[Spec] = &[
+    command(
+        &[&[]],
+        "[OPTIONS] COMMAND [ARG...]",
+        "Run and manage containers, images, networks and volumes",
+        &[ROOT_FLAGS],
+    )
+    .at_least(0)
+    .group(),
+    command(&[&["bake"]], "[OPTIONS] [TARGET...]", "Build from a bake file", &[])
+        .plugin("docker buildx bake")
+        .at_least(0)
+        .since("1.31"),
+    command(&[&["help"]], "[command]", "Show help for a command", &[]).at_least(0),
+    command(&[&["logout"]], "[SERVER]", "Log out from a registry", &[]).takes(0, 1),
+];
+
+const ROOT_FLAGS: &[Flag] = &[
     flag("config", '\0', "string", Kind::Text, "~/.docker", "Directory of the client's configuration"),
     flag(
         "context",

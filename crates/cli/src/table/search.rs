@@ -1,8 +1,11 @@
-//! Flags of the `search` commands.
+//! The `search` commands and their flags.
 
-use super::{Flag, Kind, flag};
+use super::{Flag, Kind, Spec, command, flag};
 
-pub(super) const SEARCH_FLAGS: &[Flag] = &[
+pub(super) const COMMANDS: &[Spec] =
+    &[command(&[&["search"]], "[OPTIONS] TERM", "Search Docker Hub for images", &[SEARCH_FLAGS]).takes(1, 1)];
+
+const SEARCH_FLAGS: &[Flag] = &[
     flag("filter", 'f', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")"),
     flag("format", '\0', "string", Kind::Text, "", "How to show the result:"),
     flag("limit", '\0', "int", Kind::Int, "0", "Most results to show"),

@@ -1,8 +1,40 @@
-//! Flags of the `swarm` commands.
+//! The `swarm` commands and their flags.
 
-use super::{Flag, Kind, flag};
+use super::{Flag, Kind, Spec, command, flag};
 
-pub(super) const SWARM_CA_FLAGS: &[Flag] = &[
+pub(super) const COMMANDS: &[Spec] = &[
+    command(&[&["swarm"]], "", "Work with the swarm", &[]).group().swarm().since("1.24"),
+    command(&[&["swarm", "ca"]], "[OPTIONS]", "Show or change the root certificate", &[SWARM_CA_FLAGS])
+        .swarm()
+        .since("1.30"),
+    command(&[&["swarm", "init"]], "[OPTIONS]", "Begin a swarm", &[SWARM_INIT_FLAGS]).swarm().since("1.24"),
+    command(&[&["swarm", "join"]], "[OPTIONS] HOST:PORT", "Join a swarm", &[SWARM_JOIN_FLAGS])
+        .takes(1, 1)
+        .swarm()
+        .since("1.24"),
+    command(
+        &[&["swarm", "join-token"]],
+        "[OPTIONS] (worker|manager)",
+        "Show or change the tokens for joining",
+        &[SWARM_JOIN_TOKEN_FLAGS],
+    )
+    .takes(1, 1)
+    .swarm()
+    .since("1.24"),
+    command(&[&["swarm", "leave"]], "[OPTIONS]", "Leave the swarm", &[SWARM_LEAVE_FLAGS]).swarm().since("1.24"),
+    command(&[&["swarm", "unlock"]], "", "Unlock the swarm", &[]).swarm().since("1.24"),
+    command(
+        &[&["swarm", "unlock-key"]],
+        "[OPTIONS]",
+        "Show or change the key for unlocking",
+        &[SWARM_UNLOCK_KEY_FLAGS],
+    )
+    .swarm()
+    .since("1.24"),
+    command(&[&["swarm", "update"]], "[OPTIONS]", "Change the swarm", &[SWARM_UPDATE_FLAGS]).swarm().since("1.24"),
+];
+
+const SWARM_CA_FLAGS: &[Flag] = &[
     flag("ca-cert", '\0', "pem-file", Kind::Other, "", "File of the root certificate (PEM)"),
     flag("ca-key", '\0', "pem-file", Kind::Other, "", "File of the root key (PEM)"),
     flag("cert-expiry", '\0', "duration", Kind::Duration, "2160h0m0s", "How long node certificates are valid"),
@@ -12,7 +44,7 @@ pub(super) const SWARM_CA_FLAGS: &[Flag] = &[
     flag("rotate", '\0', "bool", Kind::Bool, "false", "Make a new one"),
 ];
 
-pub(super) const SWARM_INIT_FLAGS: &[Flag] = &[
+const SWARM_INIT_FLAGS: &[Flag] = &[
     flag(
         "advertise-addr",
         '\0',
@@ -53,7 +85,7 @@ pub(super) const SWARM_INIT_FLAGS: &[Flag] = &[
     flag("task-history-limit", '\0', "int64", Kind::Int, "5", "Tasks to remember"),
 ];
 
-pub(super) const SWARM_JOIN_FLAGS: &[Flag] = &[
+const SWARM_JOIN_FLAGS: &[Flag] = &[
     flag(
         "advertise-addr",
         '\0',
@@ -75,19 +107,19 @@ pub(super) const SWARM_JOIN_FLAGS: &[Flag] = &[
     flag("token", '\0', "string", Kind::Text, "", "Token for joining"),
 ];
 
-pub(super) const SWARM_JOIN_TOKEN_FLAGS: &[Flag] = &[
+const SWARM_JOIN_TOKEN_FLAGS: &[Flag] = &[
     flag("quiet", 'q', "bool", Kind::Bool, "false", "Show ids only"),
     flag("rotate", '\0', "bool", Kind::Bool, "false", "Make a new one"),
 ];
 
-pub(super) const SWARM_LEAVE_FLAGS: &[Flag] = &[flag("force", 'f', "bool", Kind::Bool, "false", "Leave in any case")];
+const SWARM_LEAVE_FLAGS: &[Flag] = &[flag("force", 'f', "bool", Kind::Bool, "false", "Leave in any case")];
 
-pub(super) const SWARM_UNLOCK_KEY_FLAGS: &[Flag] = &[
+const SWARM_UNLOCK_KEY_FLAGS: &[Flag] = &[
     flag("quiet", 'q', "bool", Kind::Bool, "false", "Show ids only"),
     flag("rotate", '\0', "bool", Kind::Bool, "false", "Make a new one"),
 ];
 
-pub(super) const SWARM_UPDATE_FLAGS: &[Flag] = &[
+const SWARM_UPDATE_FLAGS: &[Flag] = &[
     flag("autolock", '\0', "bool", Kind::Bool, "false", "Lock managers until a key is given"),
     flag("cert-expiry", '\0', "duration", Kind::Duration, "2160h0m0s", "How long node certificates are valid"),
     flag("dispatcher-heartbeat", '\0', "duration", Kind::Duration, "5s", "Time between heartbeats"),

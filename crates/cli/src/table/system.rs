@@ -1,8 +1,27 @@
-//! Flags of the `system` commands.
+//! The `system` commands and their flags.
 
-use super::{Flag, Kind, flag};
+use super::{Flag, Kind, Spec, command, flag};
 
-pub(super) const SYSTEM_EVENTS_FLAGS: &[Flag] = &[
+pub(super) const COMMANDS: &[Spec] = &[
+    command(
+        &[&["system", "events"], &["events"]],
+        "[OPTIONS]",
+        "Watch what happens in the engine",
+        &[SYSTEM_EVENTS_FLAGS],
+    ),
+    command(
+        &[&["system", "info"], &["info"]],
+        "[OPTIONS]",
+        "Show facts about the engine and its machine",
+        &[SYSTEM_INFO_FLAGS],
+    ),
+    command(&[&["system"]], "", "Work with the engine", &[]).group(),
+    command(&[&["system", "df"]], "[OPTIONS]", "Show how much disk space is used", &[SYSTEM_DF_FLAGS]).since("1.25"),
+    command(&[&["system", "dial-stdio"]], "", "Connect stdin and stdout to the engine", &[]).hidden(),
+    command(&[&["system", "prune"]], "[OPTIONS]", "Delete unused data", &[SYSTEM_PRUNE_FLAGS]).since("1.25"),
+];
+
+const SYSTEM_EVENTS_FLAGS: &[Flag] = &[
     flag("filter", 'f', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")"),
     flag(
         "format",
@@ -30,7 +49,7 @@ pub(super) const SYSTEM_EVENTS_FLAGS: &[Flag] = &[
     ),
 ];
 
-pub(super) const SYSTEM_INFO_FLAGS: &[Flag] = &[flag(
+const SYSTEM_INFO_FLAGS: &[Flag] = &[flag(
     "format",
     'f',
     "string",
@@ -39,12 +58,12 @@ pub(super) const SYSTEM_INFO_FLAGS: &[Flag] = &[flag(
     "How to show the result:\n'json':             JSON\n'TEMPLATE':         a Go template\nSee https://docs.docker.com/go/formatting/",
 )];
 
-pub(super) const SYSTEM_DF_FLAGS: &[Flag] = &[
+const SYSTEM_DF_FLAGS: &[Flag] = &[
     flag("format", '\0', "string", Kind::Text, "", "How to show the result:"),
     flag("verbose", 'v', "bool", Kind::Bool, "false", "Show more"),
 ];
 
-pub(super) const SYSTEM_PRUNE_FLAGS: &[Flag] = &[
+const SYSTEM_PRUNE_FLAGS: &[Flag] = &[
     flag("all", 'a', "bool", Kind::Bool, "false", "Delete every image without a container, not only dangling ones"),
     flag("filter", '\0', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")").since("1.28"),
     flag("force", 'f', "bool", Kind::Bool, "false", "Do not ask"),

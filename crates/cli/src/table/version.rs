@@ -1,8 +1,11 @@
-//! Flags of the `version` commands.
+//! The `version` commands and their flags.
 
-use super::{Flag, Kind, flag};
+use super::{Flag, Kind, Spec, command, flag};
 
-pub(super) const VERSION_FLAGS: &[Flag] = &[flag(
+pub(super) const COMMANDS: &[Spec] =
+    &[command(&[&["version"]], "[OPTIONS]", "Show the versions of client and engine", &[VERSION_FLAGS])];
+
+const VERSION_FLAGS: &[Flag] = &[flag(
     "format",
     'f',
     "string",

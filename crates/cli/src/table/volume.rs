@@ -1,8 +1,34 @@
-//! Flags of the `volume` commands.
+//! The `volume` commands and their flags.
 
-use super::{Flag, Kind, flag};
+use super::{Flag, Kind, Spec, command, flag};
 
-pub(super) const VOLUME_CREATE_FLAGS: &[Flag] = &[
+pub(super) const COMMANDS: &[Spec] = &[
+    command(&[&["volume"]], "COMMAND", "Work with volumes", &[]).group().since("1.21"),
+    command(&[&["volume", "create"]], "[OPTIONS] [VOLUME]", "Make a volume", &[VOLUME_CREATE_FLAGS]).takes(0, 1),
+    command(
+        &[&["volume", "inspect"]],
+        "[OPTIONS] VOLUME [VOLUME...]",
+        "Show everything about one or more volumes",
+        &[VOLUME_INSPECT_FLAGS],
+    )
+    .at_least(1),
+    command(&[&["volume", "ls"]], "[OPTIONS]", "List volumes", &[VOLUME_LS_FLAGS]).aliases(&["list"]),
+    command(&[&["volume", "prune"]], "[OPTIONS]", "Delete unused local volumes", &[VOLUME_PRUNE_FLAGS]).since("1.25"),
+    command(&[&["volume", "rm"]], "[OPTIONS] VOLUME [VOLUME...]", "Delete one or more volumes", &[VOLUME_RM_FLAGS])
+        .at_least(1)
+        .aliases(&["remove"]),
+    command(
+        &[&["volume", "update"]],
+        "[OPTIONS] [VOLUME]",
+        "Change a volume (cluster volumes only)",
+        &[VOLUME_UPDATE_FLAGS],
+    )
+    .takes(1, 1)
+    .swarm()
+    .since("1.42"),
+];
+
+const VOLUME_CREATE_FLAGS: &[Flag] = &[
     flag(
         "availability",
         '\0',
@@ -38,7 +64,7 @@ pub(super) const VOLUME_CREATE_FLAGS: &[Flag] = &[
         .since("1.42"),
 ];
 
-pub(super) const VOLUME_INSPECT_FLAGS: &[Flag] = &[flag(
+const VOLUME_INSPECT_FLAGS: &[Flag] = &[flag(
     "format",
     'f',
     "string",
@@ -47,23 +73,23 @@ pub(super) const VOLUME_INSPECT_FLAGS: &[Flag] = &[flag(
     "How to show the result:\n'json':             JSON\n'TEMPLATE':         a Go template\nSee https://docs.docker.com/go/formatting/",
 )];
 
-pub(super) const VOLUME_LS_FLAGS: &[Flag] = &[
+const VOLUME_LS_FLAGS: &[Flag] = &[
     flag("cluster", '\0', "bool", Kind::Bool, "false", "List cluster volumes only").since("1.42"),
     flag("filter", 'f', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")"),
     flag("format", '\0', "string", Kind::Text, "", "How to show the result:"),
     flag("quiet", 'q', "bool", Kind::Bool, "false", "Show names only"),
 ];
 
-pub(super) const VOLUME_PRUNE_FLAGS: &[Flag] = &[
+const VOLUME_PRUNE_FLAGS: &[Flag] = &[
     flag("all", 'a', "bool", Kind::Bool, "false", "Delete named volumes, too").since("1.42"),
     flag("filter", '\0', "filter", Kind::Filter, "", "Only what matches (such as \"label=stage\")"),
     flag("force", 'f', "bool", Kind::Bool, "false", "Do not ask"),
 ];
 
-pub(super) const VOLUME_RM_FLAGS: &[Flag] =
+const VOLUME_RM_FLAGS: &[Flag] =
     &[flag("force", 'f', "bool", Kind::Bool, "false", "Delete the volume in any case").since("1.25")];
 
-pub(super) const VOLUME_UPDATE_FLAGS: &[Flag] = &[flag(
+const VOLUME_UPDATE_FLAGS: &[Flag] = &[flag(
     "availability",
     '\0',
     "string",

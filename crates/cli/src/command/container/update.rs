@@ -11,7 +11,7 @@ use crate::flags::Matches;
 
 /// `docker update`
 pub(super) fn run(app: &App, m: &Matches) -> Result<()> {
-    if !m.command.flags.iter().any(|f| m.given(f.name)) {
+    if !m.command.flags().any(|f| m.given(f.name)) {
         return Err(Failure::new("you must provide one or more flags when using this command"));
     }
     let restart = RestartPolicy::parse(m.text("restart"))?;
