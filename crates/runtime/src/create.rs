@@ -14,6 +14,7 @@ use crate::child::init::{InitPlan, Tty};
 use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
 use crate::limits::set_limit;
+use crate::manner::Manner;
 use crate::namespaces::Namespaces;
 use crate::starting::{Starting, Whose};
 use crate::stdio::Stdio;
@@ -38,6 +39,8 @@ pub struct Create<'a> {
     pub init: Option<&'a Path>,
     /// Compiled `linux.seccomp`.
     pub filter: Option<&'a Filter>,
+    /// Who makes it.
+    pub manner: Manner<'a>,
 }
 
 /// Makes the container and sets its process on the way. On failure everything that was made is gone again.
@@ -119,6 +122,7 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
                 mount_point: create.mount_point,
                 tty,
                 filter: create.filter,
+                manner: create.manner,
             };
             child::init::run(plan, stdio, &theirs)
         }
@@ -132,14 +136,14 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
         helper: None,
         console: None,
         ready: false,
-        hooks: hooks::runner(create.spec, create.id),
+        hooks: hooks::runner(create.spec, create.id, create.manner.bundle),
     };
     if clone_flags & flags::NEWUSER != 0 {
         let linux = create.spec.linux.as_ref();
         write_id_map(pid, "uid_map", linux.map(|l| l.uid_mappings.as_slice()).unwrap_or_default())?;
         write_id_map(pid, "gid_map", linux.map(|l| l.gid_mappings.as_slice()).unwrap_or_default())?;
     }
-    release(&starting, create.cgroup, process, into.is_some())?;
+    release(&starting, create.cgroup, process, into.is_some(), create.manner.outlives)?;
     Ok(starting)
 }
 
@@ -149,29 +153,37 @@ pub(crate) fn release(
     cgroup: &cgroup::Manager,
     process: &Process,
     born_inside: bool,
+    outlives: bool,
 ) -> Result<()> {
     let gone = |failure: &Failure| {
         let errno = rustix::io::Errno::from_raw_os_error(failure.errno);
         matches!(errno, rustix::io::Errno::SRCH | rustix::io::Errno::PIPE)
     };
-    match place(starting, cgroup, process, born_inside) {
+    match place(starting, cgroup, process, born_inside, outlives) {
         Err(failure) if !gone(&failure) => return Err(failure),
         _ => {}
     }
     starting.conn.set_nonblocking(true).context(Step::Prepare, "fcntl")
 }
 
-fn place(starting: &Starting, cgroup: &cgroup::Manager, process: &Process, born_inside: bool) -> Result<()> {
+fn place(
+    starting: &Starting,
+    cgroup: &cgroup::Manager,
+    process: &Process,
+    born_inside: bool,
+    outlives: bool,
+) -> Result<()> {
     let pid = starting.process.as_ref().and_then(|(pid, _)| Pid::from_raw(*pid));
     let pid = pid.ok_or_else(|| Failure::plain(Step::Lost, "no process"))?;
     cgroup_step(if born_inside { cgroup.add_pid_v1(pid) } else { cgroup.add_pid(pid) })?;
     for limit in &process.rlimits {
         set_limit(pid, limit)?;
     }
-    // The shim's own score is not for containers.
-    let score = process.oom_score_adj.unwrap_or(0).to_string();
-    write_proc(pid.as_raw_nonzero().get(), "oom_score_adj", &score)
-        .context(Step::Limit, "failed to set oom_score_adj")?;
+    // A shim's own score is not for containers.
+    if let Some(score) = process.oom_score_adj.or((!outlives).then_some(0)) {
+        write_proc(pid.as_raw_nonzero().get(), "oom_score_adj", &score.to_string())
+            .context(Step::Limit, "failed to set oom_score_adj")?;
+    }
     match starting.conn.send(&ToChild::Go, &[]) {
         Ok(()) | Err(ConnError::Closed) => Ok(()),
         Err(error) => Err(Failure::plain(Step::Lost, error.to_string())),

@@ -14,6 +14,7 @@ use crate::child::join::JoinPlan;
 use crate::create::{cgroup_step, release};
 use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
+use crate::manner::Manner;
 use crate::starting::{Starting, Whose};
 use crate::stdio::Stdio;
 
@@ -34,6 +35,8 @@ pub struct Exec<'a> {
     pub cgroup: &'a cgroup::Manager,
     /// The container's filter.
     pub filter: Option<&'a Filter>,
+    /// Who runs it.
+    pub manner: Manner<'a>,
 }
 
 /// Which namespaces a process has to join that comes into this container later, as `CLONE_NEW*`.
@@ -101,6 +104,7 @@ fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
                 namespaces: exec.namespaces,
                 tty,
                 filter: exec.filter,
+                manner: exec.manner,
             };
             child::join::run(&plan, stdio, &theirs)
         }
@@ -115,6 +119,6 @@ fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
         ready: false,
         hooks: None,
     };
-    release(&starting, exec.cgroup, exec.process, into.is_some())?;
+    release(&starting, exec.cgroup, exec.process, into.is_some(), exec.manner.outlives)?;
     Ok(starting)
 }

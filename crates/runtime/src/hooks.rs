@@ -17,9 +17,9 @@ use crate::failure::{Context as _, Failure, Result};
 use crate::starting::{HookRunner, KILL, reap};
 
 /// Runs `prestart` and `createRuntime` in the shim's namespaces, once the child's exist.
-pub(crate) fn runner(spec: &Spec, id: &str) -> Option<HookRunner> {
+pub(crate) fn runner(spec: &Spec, id: &str, bundle: Option<&Path>) -> Option<HookRunner> {
     let hooks = spec.hooks.clone()?;
-    let state = state(spec, id, Status::Creating);
+    let state = state(spec, id, bundle, Status::Creating);
     Some(Box::new(move |pid| {
         let state = State { pid: Some(pid), ..state.clone() };
         run(&hooks.prestart, &state)?;
@@ -28,13 +28,13 @@ pub(crate) fn runner(spec: &Spec, id: &str) -> Option<HookRunner> {
 }
 
 /// The state that hooks read on their standard input.
-pub(crate) fn state(spec: &Spec, id: &str, status: Status) -> State {
+pub(crate) fn state(spec: &Spec, id: &str, bundle: Option<&Path>, status: Status) -> State {
     State {
         oci_version: spec.oci_version.clone(),
         id: id.to_owned(),
         status,
         pid: None,
-        bundle: "/".to_owned(),
+        bundle: bundle.unwrap_or(Path::new("/")).to_string_lossy().into_owned(),
         annotations: spec.annotations.clone(),
     }
 }

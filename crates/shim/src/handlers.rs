@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use oci::runtime::{NamespaceType, Resources, Spec};
-use runtime::{Create, Exec, Filter, Starting, Stdio, namespaces_to_join};
+use runtime::{Create, Exec, Filter, Manner, Starting, Stdio, namespaces_to_join};
 use rustix::io::Errno;
 use shim_proto::{
     AttachSpec, ExecSpec, ExecState, Fault, Hello, Reply, Request, Size, StartError, State, Status, Step, ToShim,
@@ -146,6 +146,7 @@ impl Monitor {
                 cgroup: &self.cgroup,
                 init: plan.init.as_deref(),
                 filter: self.filter.as_ref(),
+                manner: Manner::default(),
             };
             runtime::create(&create, stdio)
         });
@@ -330,6 +331,7 @@ impl Monitor {
             namespaces: self.namespaces,
             cgroup: &self.cgroup,
             filter: self.filter.as_ref(),
+            manner: Manner::default(),
         };
         Ok(runtime::exec(&exec, stdio))
     }

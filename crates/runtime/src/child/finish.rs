@@ -2,10 +2,11 @@
 //! capabilities, filter, exec.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use oci::runtime::Process;
+use oci::runtime::{Hook, Process, State};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
 use rustix::process::{Signal, fchdir, ioctl_tiocsctty, set_parent_process_death_signal};
@@ -18,6 +19,8 @@ use crate::child::kernel::open_proc;
 use crate::child::{identity, program};
 use crate::failure::{Context as _, Failure, Result, quoted, words};
 use crate::filter::Filter;
+use crate::hooks;
+use crate::manner::Manner;
 use crate::stdio::Stdio;
 use crate::tree::Tree;
 
@@ -25,9 +28,18 @@ use crate::tree::Tree;
 #[derive(Debug)]
 pub(crate) struct Finish<'a> {
     process: &'a Process,
-    filter: Option<&'a Filter>,
+    last: Last<'a>,
     args: Vec<String>,
     env: Vec<String>,
+}
+
+/// What is done at the very end.
+#[derive(Debug)]
+pub(crate) struct Last<'a> {
+    pub(crate) filter: Option<&'a Filter>,
+    pub(crate) manner: Manner<'a>,
+    /// `startContainer`, and what they are told.
+    pub(crate) hooks: Option<(&'a [Hook], State)>,
 }
 
 impl<'a> Finish<'a> {
@@ -36,7 +48,7 @@ impl<'a> Finish<'a> {
     pub(crate) fn new(
         process: &'a Process,
         front: &[&str],
-        filter: Option<&'a Filter>,
+        last: Last<'a>,
         stdio: Stdio,
         console: Option<OwnedFd>,
         proc: Option<&OwnedFd>,
@@ -48,13 +60,20 @@ impl<'a> Finish<'a> {
         if let Some(proc) = proc {
             label(process, proc)?;
         }
-        Ok(Self { process, filter, args, env })
+        Ok(Self { process, last, args, env })
     }
 
     /// Becomes the user's program. Returns only on failure.
     pub(crate) fn exec(self, conn: &Conn) -> Failure {
         match self.prepare(conn) {
-            Err(failure) => failure,
+            Err(failure) => {
+                if self.last.manner.hold.is_some() {
+                    // Nobody listens any more.
+                    let text = format!("{}\n", failure.text);
+                    let _ = rustix::io::write(rustix::stdio::stderr(), text.as_bytes());
+                }
+                failure
+            }
             Ok((path, args, env)) => {
                 let errno = sys::process::execve(&path, &args, &env);
                 // As with Docker, the program was found, so the container counts as started: it says so itself.
@@ -67,14 +86,14 @@ impl<'a> Finish<'a> {
 
     fn prepare(&self, conn: &Conn) -> Result<(CString, Strings, Strings)> {
         let process = self.process;
-        sys::process::cloexec_from(3).context(Step::Prepare, "close_range")?;
+        sys::process::cloexec_from(self.last.manner.first_closed()).context(Step::Prepare, "close_range")?;
         if process.no_new_privileges {
             set_no_new_privs(true).context(Step::Security, "prctl(SET_NO_NEW_PRIVS)")?;
         }
         let inside = change_directory(&process.cwd, true)?;
         identity::take_user(&process.user, process.capabilities.as_ref())?;
         // Loading a filter without no_new_privs is a privilege; it is kept until that is done.
-        let for_filter = match self.filter {
+        let for_filter = match self.last.filter {
             Some(_) if !process.no_new_privileges => CapabilitySet::SYS_ADMIN,
             _ => CapabilitySet::empty(),
         };
@@ -92,14 +111,24 @@ impl<'a> Finish<'a> {
         };
         let (args, env) = (strings(&self.args)?, strings(&self.env)?);
         // The change of user has cleared it.
-        set_parent_process_death_signal(Some(Signal::KILL)).context(Step::Prepare, "prctl(PR_SET_PDEATHSIG)")?;
+        let dies = (!self.last.manner.outlives).then_some(Signal::KILL);
+        set_parent_process_death_signal(dies).context(Step::Prepare, "prctl(PR_SET_PDEATHSIG)")?;
         rustix::process::umask(Mode::from_raw_mode(process.user.umask.unwrap_or(0o022)));
         if conn.send(&FromChild::Ready, &[]).is_err() {
             // The shim is dead and cannot kill us any more.
             sys::process::exit_now(1);
         }
+        if let Some(hold) = self.last.manner.hold {
+            // The maker goes its way.
+            let _ = rustix::net::shutdown(conn.as_fd(), rustix::net::Shutdown::Both);
+            wait_for_start(hold)?;
+        }
+        if let Some((list, state)) = &self.last.hooks {
+            let state = State { pid: Some(rustix::process::getpid().as_raw_nonzero().get()), ..state.clone() };
+            hooks::run(list, &state)?;
+        }
         sys::signal::unblock_all().context(Step::Prepare, "sigprocmask")?;
-        if let Some(filter) = self.filter {
+        if let Some(filter) = self.last.filter {
             sys::security::load_filter(&filter.program, filter.flags)
                 .context(Step::Security, "error loading seccomp filter into kernel")?;
         }
@@ -110,6 +139,28 @@ impl<'a> Finish<'a> {
             identity::take_ambient(capabilities)?;
         }
         Ok((path, args, env))
+    }
+}
+
+/// Waits until somebody writes a byte into the FIFO. It may be opened and closed again without one.
+fn wait_for_start(hold: BorrowedFd<'_>) -> Result<()> {
+    let mut byte = [0];
+    loop {
+        match rustix::io::read(hold, &mut byte) {
+            Ok(1..) => return Ok(()),
+            Ok(_) | Err(Errno::AGAIN) => {
+                // A FIFO that nobody has open for writing: its end is seen until somebody has.
+                let mut fds = [PollFd::from_borrowed_fd(hold, PollFlags::IN)];
+                let pause = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+                match poll(&mut fds, None) {
+                    Ok(_) if fds[0].revents() == PollFlags::HUP => drop(poll(&mut [], Some(&pause))),
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(errno) => return Err(Failure::new(Step::Prepare, "poll of the start FIFO", errno)),
+                }
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(Failure::new(Step::Prepare, "read of the start FIFO", errno)),
+        }
     }
 }
 

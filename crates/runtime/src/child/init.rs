@@ -20,6 +20,7 @@ use crate::child::{console, devices, finish, hide, identity, kernel};
 use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
 use crate::hooks;
+use crate::manner::Manner;
 use crate::namespaces::{Namespaces, bear_in};
 use crate::options::propagation_named;
 use crate::source;
@@ -50,6 +51,7 @@ pub(crate) struct InitPlan<'a> {
     pub(crate) mount_point: &'a Path,
     pub(crate) tty: Option<Tty>,
     pub(crate) filter: Option<&'a Filter>,
+    pub(crate) manner: Manner<'a>,
 }
 
 /// Goes all the way. Never returns.
@@ -103,7 +105,9 @@ impl Gate<'_> {
 
 fn prepare<'a>(mut plan: InitPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Finish<'a>> {
     let Inside { root, proc, console } = enter(&mut plan, conn)?;
-    let (process, filter, with_init) = (plan.process, plan.filter, plan.with_init);
+    let (process, filter, with_init, manner) = (plan.process, plan.filter, plan.with_init, plan.manner);
+    let hooks = plan.spec.hooks.as_ref().map(|hooks| hooks.start_container.as_slice()).filter(|list| !list.is_empty());
+    let hooks = hooks.map(|list| (list, hooks::state(plan.spec, plan.id, manner.bundle, Status::Created)));
     let pid = plan.namespaces.pid.take();
     drop(plan);
     if let Some(pid) = pid {
@@ -111,11 +115,13 @@ fn prepare<'a>(mut plan: InitPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<fini
         drop(pid);
         // Whatever else this function owned is closed by now, so that nothing is closed twice.
         let own = [proc.as_raw_fd(), root.root().as_raw_fd()];
+        let own = own.into_iter().chain(manner.hold.map(|fd| fd.as_raw_fd())).chain(manner.preserved());
         let keep: Vec<RawFd> = stdio.fds().chain(console.iter().map(|c| c.as_raw_fd())).chain(own).collect();
         fork_inside(conn, &keep)?;
     }
     let front: &[&str] = if with_init { &[INIT_PATH, "--"] } else { &[] };
-    finish::Finish::new(process, front, filter, stdio, console, Some(&proc), &root)
+    let last = finish::Last { filter, manner, hooks };
+    finish::Finish::new(process, front, last, stdio, console, Some(&proc), &root)
 }
 
 /// What is kept of the way into the container.
@@ -132,7 +138,9 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
     let mut gate = Gate { conn, open: false };
     detach()?;
     setsid().context(Step::Prepare, "setsid")?;
-    join_keyring(plan.id);
+    if !plan.manner.no_new_keyring {
+        join_keyring(plan.id);
+    }
     plan.namespaces.join()?;
     // Still as the host's root, who alone may walk to the run directory.
     let tree = place_rootfs(plan)?;
@@ -166,7 +174,11 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
     make_cwd(&tree, &plan.process.cwd)?;
     let root = tree.root().try_clone_to_owned().context(Step::Rootfs, "dup")?;
     mounter.finish()?;
-    pivot(root.as_fd())?;
+    if plan.manner.no_pivot {
+        change_root(root.as_fd())?;
+    } else {
+        pivot(root.as_fd())?;
+    }
     finish_root(plan.spec, root.as_fd())?;
     kernel::names(plan.spec)?;
     kernel::sysctls(proc.as_fd(), linux)?;
@@ -177,9 +189,6 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
     }
     gate.pass()?;
     kernel::schedule(plan.process, linux)?;
-    if let Some(hooks) = &plan.spec.hooks {
-        hooks::run(&hooks.start_container, &hooks::state(plan.spec, plan.id, Status::Created))?;
-    }
     Ok(Inside { root, proc, console })
 }
 
@@ -205,7 +214,7 @@ fn create_hooks(plan: &InitPlan<'_>, gate: &mut Gate<'_>) -> Result<()> {
     gate.pass()?;
     gate.conn.send(&FromChild::Hooks, &[]).map_err(|e| Failure::plain(Step::Lost, e.to_string()))?;
     wait_for_go(gate.conn)?;
-    hooks::run(&hooks.create_container, &hooks::state(plan.spec, plan.id, Status::Creating))
+    hooks::run(&hooks.create_container, &hooks::state(plan.spec, plan.id, plan.manner.bundle, Status::Creating))
 }
 
 /// A session keyring of its own, so that the host's cannot be read. Kernels without keys are fine.
@@ -240,6 +249,14 @@ fn pivot(root: BorrowedFd<'_>) -> Result<()> {
     pivot_root(".", ".").context(Step::Rootfs, "pivot_root .")?;
     fchdir(&old).context(Step::Rootfs, "fchdir to the old root")?;
     unmount(".", UnmountFlags::DETACH).context(Step::Rootfs, "unmount of the old root")?;
+    rustix::process::chdir("/").context(Step::Rootfs, "chdir /")
+}
+
+/// Moves `root` over the root of this mount namespace and changes into it: where it cannot be pivoted to, on a ramdisk.
+fn change_root(root: BorrowedFd<'_>) -> Result<()> {
+    fchdir(root).context(Step::Rootfs, "fchdir to the rootfs")?;
+    rustix::mount::mount_move(".", "/").context(Step::Rootfs, "mount --move . /")?;
+    rustix::process::chroot(".").context(Step::Rootfs, "chroot .")?;
     rustix::process::chdir("/").context(Step::Rootfs, "chdir /")
 }
 

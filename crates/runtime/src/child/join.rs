@@ -19,6 +19,7 @@ use crate::child::mounts::private_proc;
 use crate::child::{console, finish, identity};
 use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
+use crate::manner::Manner;
 use crate::stdio::Stdio;
 use crate::tree::Tree;
 
@@ -33,6 +34,7 @@ pub(crate) struct JoinPlan<'a> {
     pub(crate) namespaces: u64,
     pub(crate) tty: Option<Tty>,
     pub(crate) filter: Option<&'a Filter>,
+    pub(crate) manner: Manner<'a>,
 }
 
 /// Goes all the way. Never returns.
@@ -51,7 +53,9 @@ pub(crate) fn run(plan: &JoinPlan<'_>, stdio: Stdio, conn: &Conn) -> ! {
 fn join<'a>(plan: &JoinPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Finish<'a>> {
     detach()?;
     wait_for_go(conn)?;
-    join_keyring(plan.id);
+    if !plan.manner.no_new_keyring {
+        join_keyring(plan.id);
+    }
     let kinds = u32::try_from(plan.namespaces).unwrap_or(0);
     move_into_thread_name_spaces(plan.target, ThreadNameSpaceType::from_bits_retain(kinds))
         .context(Step::Namespace, "failed to setns into the container's namespaces")?;
@@ -62,11 +66,13 @@ fn join<'a>(plan: &JoinPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Fi
         Some(tty) => Some(console::open_running(tty.size, conn)?),
         None => None,
     };
-    let keep: Vec<RawFd> = stdio.fds().chain(console.iter().map(|c| c.as_raw_fd())).collect();
+    let own = console.iter().map(|c| c.as_raw_fd()).chain(plan.manner.preserved());
+    let keep: Vec<RawFd> = stdio.fds().chain(own).collect();
     fork_inside(conn, &keep)?;
     let root = rustix::fs::openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .context(Step::Rootfs, "open /")?;
     let labelled = !plan.process.apparmor_profile.is_empty() || !plan.process.selinux_label.is_empty();
     let proc = labelled.then(private_proc).transpose()?;
-    finish::Finish::new(plan.process, &[], plan.filter, stdio, console, proc.as_ref(), &Tree::new(root))
+    let last = finish::Last { filter: plan.filter, manner: plan.manner, hooks: None };
+    finish::Finish::new(plan.process, &[], last, stdio, console, proc.as_ref(), &Tree::new(root))
 }
