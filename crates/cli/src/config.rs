@@ -31,6 +31,18 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
+    /// As they lie in the file, under `auths`.
+    pub(crate) fn entry(&self) -> Value {
+        let mut entry = json!({});
+        if self.identity_token.is_empty() {
+            entry["auth"] = STANDARD.encode(format!("{}:{}", self.username, self.password)).into();
+        } else {
+            entry["auth"] = STANDARD.encode(format!("{}:", self.username)).into();
+            entry["identitytoken"] = self.identity_token.clone().into();
+        }
+        entry
+    }
+
     /// The `X-Registry-Auth` header.
     pub(crate) fn header(&self) -> String {
         let mut object = Map::new();
@@ -137,6 +149,24 @@ impl Config {
         entry.map_or_else(Credentials::default, |entry| from_entry(entry, server))
     }
 
+    /// Those of every registry that the file or its helpers know.
+    pub(crate) fn all_credentials(&self) -> Result<Vec<Credentials>> {
+        let keys = |key: &str| {
+            let object = self.values.get(key).and_then(Value::as_object);
+            object.into_iter().flat_map(Map::keys).cloned().collect::<Vec<_>>()
+        };
+        let mut servers = keys("auths");
+        servers.extend(keys("credHelpers"));
+        if let Some(store) = self.values.get("credsStore").and_then(Value::as_str).filter(|name| !name.is_empty()) {
+            let listed: Value = serde_json::from_str(&helper_run(store, "list", "unused")?).unwrap_or_default();
+            servers.extend(listed.as_object().into_iter().flat_map(Map::keys).cloned());
+        }
+        servers.sort();
+        servers.dedup();
+        let all = servers.iter().map(|server| self.credentials(server));
+        Ok(all.filter(|c| !c.username.is_empty() || !c.identity_token.is_empty()).collect())
+    }
+
     fn helper(&self, server: &str) -> Option<String> {
         let own = self.values.get("credHelpers").and_then(|h| h.get(server)).and_then(Value::as_str);
         let chosen = own.or_else(|| self.values.get("credsStore").and_then(Value::as_str));
@@ -151,15 +181,7 @@ impl Config {
             self.save()?;
             return Ok(false);
         }
-        let mut entry = json!({});
-        if credentials.identity_token.is_empty() {
-            let pair = format!("{}:{}", credentials.username, credentials.password);
-            entry["auth"] = STANDARD.encode(pair).into();
-        } else {
-            entry["auth"] = STANDARD.encode(format!("{}:", credentials.username)).into();
-            entry["identitytoken"] = credentials.identity_token.clone().into();
-        }
-        self.entry(&credentials.server, entry);
+        self.entry(&credentials.server, credentials.entry());
         self.save()?;
         Ok(true)
     }

@@ -1,5 +1,6 @@
 //! `docker container …`
 
+mod api_socket;
 mod attach;
 mod copy;
 pub(crate) mod endpoint;

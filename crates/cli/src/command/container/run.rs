@@ -9,6 +9,7 @@ use std::thread;
 use client::{Client, Query, Response};
 use serde_json::Value;
 
+use super::api_socket;
 use super::signals::{self, Subject};
 use super::spec::{self, Plan};
 use super::streams::{self, Happened, Session};
@@ -136,6 +137,7 @@ fn create_container(app: &App, m: &Matches, plan: &Plan) -> Result<String> {
     let mut body = plan.body.clone();
     let (rows, cols) = console::terminal_size();
     body["HostConfig"]["ConsoleSize"] = serde_json::json!([rows, cols]);
+    let logins = if m.on("use-api-socket") { api_socket::prepare(&mut body, &app.config)? } else { None };
     let name = m.text("name");
     let created = match client::container::create(client, name, &platform, &body) {
         Err(e) if e.is_not_found() && pull == "missing" && reference.is_ok() => {
@@ -152,6 +154,9 @@ fn create_container(app: &App, m: &Matches, plan: &Plan) -> Result<String> {
         console::err(&format!("WARNING: {}", warning.as_str().unwrap_or_default()));
     }
     let id = text(&created, "Id").to_owned();
+    if let Some(logins) = logins {
+        api_socket::place(client, &id, &logins)?;
+    }
     id_file.write(&id)?;
     Ok(id)
 }
