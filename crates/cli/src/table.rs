@@ -6,6 +6,8 @@ mod completion;
 mod config;
 mod container;
 mod context;
+#[cfg(test)]
+mod contract;
 mod image;
 mod inspect;
 mod login;
