@@ -84,6 +84,7 @@ fn compare(ours: &Command, theirs: &Value, out: &mut Vec<String>) {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "says that it is skipped")]
 fn tree_is_dockers() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/contract/cli.json");
     let Ok(contract) = std::fs::read(&file) else {
