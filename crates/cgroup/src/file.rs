@@ -62,6 +62,11 @@ pub(crate) fn parse_number(text: &str) -> Option<u64> {
     }
 }
 
+/// Opens a file for [`rustix::io::write`].
+pub(crate) fn open_for_writing(path: &Path) -> Result<OwnedFd> {
+    open(path, OFlags::WRONLY)
+}
+
 /// Writes a file with one write(2), which is how cgroup files want it.
 pub(crate) fn write(path: &Path, value: &str) -> Result<()> {
     let fd = open(path, OFlags::WRONLY)?;

@@ -4,11 +4,12 @@
 //! What a set of limits means is computed as a list of steps first (`v1::plan`, `v2::plan`: pure, tested without
 //! root), then carried out.
 //!
-//! Order of calls: [`Manager::create`], [`Manager::apply`], then the process goes in ([`Manager::add_pid`], or born
-//! inside through [`Manager::open_for_clone_into`]); at the end [`Manager::kill`] and [`Manager::delete`].
+//! Order of calls: [`Manager::create`], [`Manager::apply`], then the process goes in ([`Entry::enter`], born
+//! inside through [`Manager::open_for_clone_into`], or moved by [`Manager::add_pid`]); at the end [`Manager::kill`] and [`Manager::delete`].
 
 mod convert;
 mod devices;
+mod entry;
 mod error;
 mod file;
 mod freeze;
@@ -22,6 +23,7 @@ mod v1;
 mod v2;
 
 pub use devices::default_rules as default_device_rules;
+pub use entry::Entry;
 pub use error::{Error, Result};
 pub use hierarchy::{Hierarchies, Hierarchy, Mode};
 pub use manager::Manager;

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal};
 
 use crate::hierarchy::{Hierarchies, Mode};
 use crate::stats::{self, Stats};
-use crate::{Error, OomWatch, Result, file, freeze, oom, remove, step, v1, v2};
+use crate::{Entry, Error, OomWatch, Result, file, freeze, oom, remove, step, v1, v2};
 
 /// Longest path accepted (PATH_MAX).
 const MAX_PATH: usize = 4096;
@@ -123,23 +123,24 @@ impl Manager {
     /// # Errors
     /// [`Error::Io`]; ESRCH when the process is gone.
     pub fn add_pid(&self, pid: Pid) -> Result<()> {
-        self.add_pid_v1(pid)?;
+        self.v1_dirs().try_for_each(|(_, dir)| add(&dir, pid))?;
         match self.unified_dir() {
             Some(dir) => add(&dir, pid),
             None => Ok(()),
         }
     }
 
-    /// Moves a process in that was born in the v2 cgroup already ([`Self::open_for_clone_into`]).
+    /// Opens the v1 cgroups for a process that is to enter them by itself (none on v2 hosts, where it is born inside:
+    /// [`Self::open_for_clone_into`]).
     ///
     /// # Errors
-    /// As [`Self::add_pid`].
-    pub fn add_pid_v1(&self, pid: Pid) -> Result<()> {
-        self.v1_dirs().try_for_each(|(_, dir)| add(&dir, pid))
+    /// [`Error::Io`].
+    pub fn open_v1(&self) -> Result<Entry> {
+        Entry::open(self.v1_dirs().map(|(_, dir)| dir.join("tasks")))
     }
 
     /// Opens the v2 directory for `CLONE_INTO_CGROUP`; `None` where there is no v2 tree.
-    /// On hybrid hosts the child is still to be put into the others with [`Self::add_pid_v1`].
+    /// On hybrid hosts the child is still to be put into the others with [`Self::open_v1`].
     ///
     /// # Errors
     /// [`Error::Io`].

@@ -100,6 +100,22 @@ fn a_child_can_be_born_in_it() {
 }
 
 #[test]
+fn a_thread_goes_in_by_itself() {
+    let group = Group::new("entry");
+    let entry = group.0.open_v1().expect("opens");
+    let path = group.0.path();
+    let inside = std::thread::spawn(move || {
+        entry.enter().expect("goes in");
+        std::fs::read_to_string("/proc/thread-self/cgroup").expect("can be read")
+    });
+    let inside = inside.join().expect("ends");
+    for (controllers, dir) in group.0.v1_dirs() {
+        let line = inside.lines().find(|line| line.contains(&format!(":{}:", controllers.join(","))));
+        assert!(line.is_some_and(|line| line.ends_with(&path)), "{}: {inside}", dir.display());
+    }
+}
+
+#[test]
 fn running_out_of_memory_is_told_and_counted() {
     let group = Group::new("oom");
     let memory = Some(Memory { limit: Some(8 << 20), swap: Some(8 << 20), ..Memory::default() });

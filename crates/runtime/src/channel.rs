@@ -37,7 +37,7 @@ pub(crate) enum FromChild {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ToChild {
-    /// Cgroups, id maps and limits are in force; go on.
+    /// Id maps and limits are in force; go on.
     Go,
 }
 

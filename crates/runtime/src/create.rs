@@ -96,6 +96,7 @@ pub(crate) fn cgroup_step<T>(result: cgroup::Result<T>) -> Result<T> {
 fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Starting> {
     let (ours, theirs) = Conn::pair().context(Step::Prepare, "socketpair")?;
     let into = cgroup_step(create.cgroup.open_for_clone_into())?;
+    let entry = cgroup_step(create.cgroup.open_v1())?;
     let process = process(create.spec)?;
     let clone_flags = prepared.namespaces.clone_flags;
     let cloned =
@@ -114,6 +115,7 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
                 id: create.id,
                 spec: create.spec,
                 process,
+                entry,
                 namespaces,
                 rootfs,
                 mounts,
@@ -127,7 +129,7 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
             child::init::run(plan, stdio, &theirs)
         }
     };
-    drop((theirs, stdio, prepared));
+    drop((theirs, stdio, prepared, entry));
     // From here on dropping `starting` kills the child.
     let starting = Starting {
         whose: Whose::Container,
@@ -143,39 +145,26 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
         write_id_map(pid, "uid_map", linux.map(|l| l.uid_mappings.as_slice()).unwrap_or_default())?;
         write_id_map(pid, "gid_map", linux.map(|l| l.gid_mappings.as_slice()).unwrap_or_default())?;
     }
-    release(&starting, create.cgroup, process, into.is_some(), create.manner.outlives)?;
+    release(&starting, process, create.manner.outlives)?;
     Ok(starting)
 }
 
-/// Puts a child into its cgroups and limits and lets it go on. A child that is dead by then says itself why.
-pub(crate) fn release(
-    starting: &Starting,
-    cgroup: &cgroup::Manager,
-    process: &Process,
-    born_inside: bool,
-    outlives: bool,
-) -> Result<()> {
+/// Puts a child into its limits and lets it go on. A child that is dead by then says itself why.
+pub(crate) fn release(starting: &Starting, process: &Process, outlives: bool) -> Result<()> {
     let gone = |failure: &Failure| {
         let errno = rustix::io::Errno::from_raw_os_error(failure.errno);
         matches!(errno, rustix::io::Errno::SRCH | rustix::io::Errno::PIPE)
     };
-    match place(starting, cgroup, process, born_inside, outlives) {
+    match place(starting, process, outlives) {
         Err(failure) if !gone(&failure) => return Err(failure),
         _ => {}
     }
     starting.conn.set_nonblocking(true).context(Step::Prepare, "fcntl")
 }
 
-fn place(
-    starting: &Starting,
-    cgroup: &cgroup::Manager,
-    process: &Process,
-    born_inside: bool,
-    outlives: bool,
-) -> Result<()> {
+fn place(starting: &Starting, process: &Process, outlives: bool) -> Result<()> {
     let pid = starting.process.as_ref().and_then(|(pid, _)| Pid::from_raw(*pid));
     let pid = pid.ok_or_else(|| Failure::plain(Step::Lost, "no process"))?;
-    cgroup_step(if born_inside { cgroup.add_pid_v1(pid) } else { cgroup.add_pid(pid) })?;
     for limit in &process.rlimits {
         set_limit(pid, limit)?;
     }

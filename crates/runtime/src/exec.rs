@@ -83,6 +83,7 @@ fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
     }
     let (ours, theirs) = Conn::pair().context(Step::Prepare, "socketpair")?;
     let into = cgroup_step(exec.cgroup.open_for_clone_into())?;
+    let entry = cgroup_step(exec.cgroup.open_v1())?;
     let mut cloned = sys::process::clone3(0, into.as_ref().map(|fd| fd.as_fd()));
     if matches!(cloned, Err(Errno::BUSY))
         && let Some(own) = cgroup_of(exec.pid, exec.cgroup)
@@ -99,6 +100,7 @@ fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
             };
             let plan = JoinPlan {
                 id: exec.id,
+                entry,
                 process: exec.process,
                 target: exec.target,
                 namespaces: exec.namespaces,
@@ -109,7 +111,7 @@ fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
             child::join::run(&plan, stdio, &theirs)
         }
     };
-    drop((theirs, stdio));
+    drop((theirs, stdio, entry));
     let starting = Starting {
         whose: Whose::Exec,
         conn: ours,
@@ -119,6 +121,6 @@ fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
         ready: false,
         hooks: None,
     };
-    release(&starting, exec.cgroup, exec.process, into.is_some(), exec.manner.outlives)?;
+    release(&starting, exec.process, exec.manner.outlives)?;
     Ok(starting)
 }

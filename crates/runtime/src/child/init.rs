@@ -17,6 +17,7 @@ use sys::process::{Cloned, clone3_of_single_thread, flags};
 use crate::channel::{FromChild, ToChild};
 use crate::child::mounts::Mounter;
 use crate::child::{console, devices, finish, hide, identity, kernel};
+use crate::create::cgroup_step;
 use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
 use crate::hooks;
@@ -43,6 +44,8 @@ pub(crate) struct InitPlan<'a> {
     pub(crate) id: &'a str,
     pub(crate) spec: &'a Spec,
     pub(crate) process: &'a Process,
+    /// Its cgroups but the one it was born in.
+    pub(crate) entry: cgroup::Entry,
     pub(crate) namespaces: Namespaces,
     pub(crate) rootfs: OwnedFd,
     pub(crate) mounts: Vec<source::Prepared>,
@@ -77,7 +80,7 @@ pub(crate) fn detach() -> Result<()> {
     Ok(())
 }
 
-/// Waits until the shim has put this process into its cgroups.
+/// Waits until the shim has set the id maps and limits of this process.
 pub(crate) fn wait_for_go(conn: &Conn) -> Result<()> {
     match conn.recv::<ToChild>() {
         Ok(Some((ToChild::Go, _))) => Ok(()),
@@ -137,6 +140,8 @@ struct Inside {
 fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
     let mut gate = Gate { conn, open: false };
     detach()?;
+    // What it makes from here on is charged to the container.
+    cgroup_step(plan.entry.enter())?;
     setsid().context(Step::Prepare, "setsid")?;
     if !plan.manner.no_new_keyring {
         join_keyring(plan.id);

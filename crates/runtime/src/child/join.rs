@@ -17,6 +17,7 @@ use crate::channel::FromChild;
 use crate::child::init::{Tty, detach, fork_inside, join_keyring, wait_for_go};
 use crate::child::mounts::private_proc;
 use crate::child::{console, finish, identity};
+use crate::create::cgroup_step;
 use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
 use crate::manner::Manner;
@@ -27,6 +28,8 @@ use crate::tree::Tree;
 #[derive(Debug)]
 pub(crate) struct JoinPlan<'a> {
     pub(crate) id: &'a str,
+    /// The container's cgroups but the one it was born in.
+    pub(crate) entry: cgroup::Entry,
     pub(crate) process: &'a Process,
     /// The container's first process.
     pub(crate) target: BorrowedFd<'a>,
@@ -52,6 +55,7 @@ pub(crate) fn run(plan: &JoinPlan<'_>, stdio: Stdio, conn: &Conn) -> ! {
 
 fn join<'a>(plan: &JoinPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Finish<'a>> {
     detach()?;
+    cgroup_step(plan.entry.enter())?;
     wait_for_go(conn)?;
     if !plan.manner.no_new_keyring {
         join_keyring(plan.id);
