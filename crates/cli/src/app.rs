@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::config::{Config, directory};
 use crate::failure::{Failure, Result};
 use crate::flags::Matches;
+use crate::table::Command;
 
 /// The version of Docker's command line that this one equals.
 pub(crate) const VERSION: &str = "29.8.0";
@@ -62,37 +63,43 @@ impl App {
         Ok(self.client.get_or_init(|| client))
     }
 
-    /// Refuses what the engine is too old for, or has not switched on. Costs nothing unless such a flag was given.
-    pub(crate) fn check_supported(&self, matches: &Matches) -> Result<()> {
-        let command = matches.command;
-        let gated: Vec<_> =
-            command.flags().filter(|f| matches.given(f.name) && (!f.since.is_empty() || f.experimental)).collect();
-        let family = command.canonical.split(' ').next().unwrap_or_default();
-        if gated.is_empty() && (command.since.is_empty() || matches!(family, "context" | "completion")) {
+    /// Refuses a command that the engine is too old for, or has not switched on. Without an engine, the command
+    /// itself says so later.
+    pub(crate) fn check_command(&self, command: &Command) -> Result<()> {
+        if matches!(command.canonical.split(' ').next(), Some("context" | "completion")) {
             return Ok(());
         }
-        // Without an engine, the command itself says so.
+        for part in command.lineage() {
+            self.check_feature(&command.full_path(), part.since, part.engine_experiment)?;
+        }
+        Ok(())
+    }
+
+    /// The same for the flags that were given.
+    pub(crate) fn check_flags(&self, matches: &Matches) -> Result<()> {
+        for flag in matches.command.flags().filter(|f| matches.given(f.name)) {
+            let shown = format!("\"--{}\"", flag.name);
+            let daemon_feature = matches!(flag.name, "checkpoint" | "checkpoint-dir" | "squash");
+            self.check_feature(&shown, flag.since, flag.experimental && daemon_feature)?;
+        }
+        Ok(())
+    }
+
+    fn check_feature(&self, name: &str, since: &str, experimental: bool) -> Result<()> {
+        if since.is_empty() && !experimental {
+            return Ok(());
+        }
         let client = self.client()?;
         let Ok(version) = client.api_version() else { return Ok(()) };
-        let refuse = |what: &str, since: &str| {
-            Err(Failure::new(format!(
-                "{what} requires API version {since}, but the Docker daemon API version is {version}"
-            )))
-        };
-        if !command.since.is_empty() && !client.at_least(command.since)? {
-            return refuse(&command.full_path(), command.since);
+        if !since.is_empty() && !client.at_least(since)? {
+            return Err(Failure::new(format!(
+                "{name} requires API version {since}, but the Docker daemon API version is {version}"
+            )));
         }
-        for flag in gated {
-            let shown = format!("\"--{}\"", flag.name);
-            if !flag.since.is_empty() && !client.at_least(flag.since)? {
-                return refuse(&shown, flag.since);
-            }
-            let daemon_feature = matches!(flag.name, "checkpoint" | "checkpoint-dir" | "squash");
-            if flag.experimental && daemon_feature && !client.ping()?.experimental {
-                return Err(Failure::new(format!(
-                    "{shown} is only supported on a Docker daemon with experimental features enabled"
-                )));
-            }
+        if experimental && !client.ping()?.experimental {
+            return Err(Failure::new(format!(
+                "{name} is only supported on a Docker daemon with experimental features enabled"
+            )));
         }
         Ok(())
     }

@@ -80,7 +80,11 @@ fn run(args: &[String]) -> Result<()> {
     let matches = if command.path.is_empty() {
         flags::parse(command, &[], false)?
     } else {
-        flags::parse(command, rest, command.interspersed)?
+        // Whether the engine has the command comes before how it was typed.
+        match flags::parse(command, rest, command.interspersed) {
+            Ok(matches) => matches,
+            Err(failure) => return Err(app.check_command(command).err().unwrap_or(failure)),
+        }
     };
     if matches.help {
         return console::out(&help::screen(command));
@@ -94,8 +98,9 @@ fn run(args: &[String]) -> Result<()> {
             }
         };
     }
+    app.check_command(command)?;
     flags::check_arity(command, matches.args.len())?;
-    app.check_supported(&matches)?;
+    app.check_flags(&matches)?;
     command::run(&app, &matches)
 }
 

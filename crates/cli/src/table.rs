@@ -167,7 +167,10 @@ pub(crate) struct Spec {
     pub(crate) hidden: bool,
     pub(crate) swarm: bool,
     pub(crate) since: &'static str,
+    /// Whether help calls it an experiment.
     pub(crate) experimental: bool,
+    /// Whether the engine must have experiments switched on.
+    pub(crate) engine_experiment: bool,
     pub(crate) about: &'static str,
     flags: &'static [&'static [Flag]],
 }
@@ -193,6 +196,7 @@ const fn command(
         swarm: false,
         since: "",
         experimental: false,
+        engine_experiment: false,
         about,
         flags,
     }
@@ -254,6 +258,11 @@ impl Spec {
     const fn experimental(mut self) -> Self {
         self.experimental = true;
         self
+    }
+
+    const fn engine_experiment(mut self) -> Self {
+        self.engine_experiment = true;
+        self.experimental()
     }
 
     /// Its flags, in no order that means anything.
@@ -320,6 +329,12 @@ impl Command {
     fn answers_to(&self, word: &str) -> bool {
         let canonical = self.path == self.spec.paths[0];
         self.name() == word || canonical && (self.spec.aliases.contains(&word) || self.spec.unlisted.contains(&word))
+    }
+
+    /// The groups that it is in, and itself.
+    pub(crate) fn lineage(&self) -> impl Iterator<Item = &'static Self> {
+        let path = self.path;
+        all().iter().filter(move |c| path.starts_with(c.path))
     }
 
     /// The direct children, in order of name.

@@ -3,7 +3,7 @@
 use super::{Flag, Kind, Spec, command, flag};
 
 pub(super) const COMMANDS: &[Spec] = &[
-    command(&[&["checkpoint"]], "", "Work with checkpoints", &[]).group().since("1.25").experimental(),
+    command(&[&["checkpoint"]], "", "Work with checkpoints", &[]).group().since("1.25").engine_experiment(),
     command(
         &[&["checkpoint", "create"]],
         "[OPTIONS] CONTAINER CHECKPOINT",

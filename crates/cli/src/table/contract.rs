@@ -57,6 +57,7 @@ fn compare(ours: &Command, theirs: &Value, out: &mut Vec<String>) {
     same("group", ours.group.to_string(), (text(theirs, "kind") == "group").to_string());
     same("hidden", ours.hidden.to_string(), truth(theirs, "hidden").to_string());
     same("API version", ours.since.to_owned(), text(theirs, "min_api").to_owned());
+    same("experiment of the engine", ours.engine_experiment.to_string(), truth(theirs, "experimental").to_string());
     for alias in words(&theirs["aliases"]) {
         same("answer to its alias", ours.answers_to(&alias).to_string(), "true".to_owned());
     }

@@ -91,8 +91,10 @@ fn prepare(app: &App, m: &Matches, verb: &str) -> Result<Plan> {
             "invalid pull option: '{pull}': must be one of \"always\", \"missing\" or \"never\""
         ))));
     }
-    app.client()?.ping()?;
-    spec::plan(m, proxy_variables(app, m)?).map_err(refuse)
+    let plan = spec::plan(m, proxy_variables(app, m)?).map_err(refuse)?;
+    let reached = app.client()?.ping().map(drop).map_err(Failure::from);
+    reached.map_err(|f| if verb == "run" { refuse(f) } else { f })?;
+    Ok(plan)
 }
 
 /// Proxies of the configuration become variables, unless the user sets them.
