@@ -8,6 +8,7 @@ mod error;
 mod form;
 mod head;
 mod hijack;
+mod intake;
 mod listen;
 mod middleware;
 mod request;

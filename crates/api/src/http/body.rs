@@ -3,10 +3,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+
+use crate::http::intake::Intake;
 
 /// Chunks that may wait for a slow client before the producer has to.
 const QUEUE: usize = 4;
@@ -179,12 +181,12 @@ impl AsyncWrite for BodyWriter {
 /// A request's body as bytes to read.
 #[derive(Debug)]
 pub struct BodyReader {
-    body: Incoming,
+    body: Intake,
     chunk: Bytes,
 }
 
 impl BodyReader {
-    pub(crate) fn new(body: Incoming) -> Self {
+    pub(crate) fn new(body: Intake) -> Self {
         Self { body, chunk: Bytes::new() }
     }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use api_compat::{Operation, Version};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::http::intake::Intake;
 use crate::http::{ApiError, BodyReader, Form, Response, respond};
 
 /// A boxed future.
@@ -54,7 +54,7 @@ pub struct Request<S> {
     pub headers: HeaderMap,
     /// Who sent it.
     pub peer: Arc<Peer>,
-    pub(crate) body: Incoming,
+    pub(crate) body: Intake,
     pub(crate) upgrade: Option<OnUpgrade>,
     pub(crate) max_json: usize,
 }

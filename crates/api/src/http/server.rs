@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use api_compat::Version;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderMap, HeaderValue, LOCATION, SERVER};
+use hyper::header::{CONNECTION, EXPECT, HeaderMap, HeaderValue, LOCATION, SERVER};
 use hyper::{Method, StatusCode};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::http::accept::{refuse, serve, stopped};
 use crate::http::form::unescape;
+use crate::http::intake::Intake;
 use crate::http::listen::{Listener, Origin};
 use crate::http::middleware::{Layer, Next};
 use crate::http::request::{Peer, Request};
@@ -155,11 +156,17 @@ impl<S: Send + Sync + 'static> Core<S> {
         let upgrade = (parts.version < hyper::Version::HTTP_2 && parts.headers.contains_key(hyper::header::UPGRADE))
             .then(|| parts.extensions.remove())
             .flatten();
+        let expects = parts.headers.contains_key(EXPECT);
+        let (body, leftover) = Intake::new(body);
         let head = Head { parts: &mut parts, origin, version_text, rest };
         let mut response = match self.route(head, body, upgrade, peer).await {
             Ok(response) => response,
             Err(error) => respond::failure(&error, plain),
         };
+        // A client that waits to be asked for its body has not sent it.
+        if !expects {
+            leftover.drain().await;
+        }
         let headers = response.headers_mut();
         for (name, value) in &self.headers {
             if !headers.contains_key(name) {
@@ -172,7 +179,7 @@ impl<S: Send + Sync + 'static> Core<S> {
     async fn route(
         &self,
         head: Head<'_>,
-        body: Incoming,
+        body: Intake,
         upgrade: Option<hyper::upgrade::OnUpgrade>,
         peer: Arc<Peer>,
     ) -> Result<Response, ApiError> {

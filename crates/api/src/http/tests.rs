@@ -227,6 +227,20 @@ async fn a_failed_hijack_is_an_answer_and_the_end() {
 }
 
 #[tokio::test]
+async fn a_body_nobody_wants_is_taken_and_the_connection_lives_on() {
+    let daemon = Daemon::plain();
+    let mut socket = daemon.connect().await;
+    let body = "x".repeat(1 << 20);
+    for _ in 0..2 {
+        let request = format!("PUT /nosuch HTTP/1.1\r\nHost: d\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        socket.write_all(request.as_bytes()).await.expect("nobody hangs up while the client writes");
+        let head = read_head(&mut socket).await;
+        assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
+        while socket.read_u8().await.expect("reads") != b'\n' {}
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_vanishes_ends_the_copy() {
     let daemon = Daemon::plain();
     let mut socket = daemon.connect().await;
