@@ -18,7 +18,7 @@ use crate::manner::Manner;
 use crate::namespaces::Namespaces;
 use crate::starting::{Starting, Whose};
 use crate::stdio::Stdio;
-use crate::{child, hooks, source};
+use crate::{child, hooks, source, validate};
 
 /// What a container is made from.
 #[derive(Debug)]
@@ -48,6 +48,7 @@ pub struct Create<'a> {
 /// # Errors
 /// Why, in Docker's words.
 pub fn create(create: &Create<'_>, stdio: Stdio) -> std::result::Result<Starting, StartError> {
+    validate::spec(create.spec, create.netns).map_err(Failure::of_spec)?;
     let made = prepare(create).and_then(|prepared| launch(create, prepared, stdio));
     made.map_err(|failure| {
         let _ = create.cgroup.kill();

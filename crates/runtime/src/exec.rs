@@ -2,13 +2,13 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use oci::runtime::{NamespaceType, Process, Spec};
+use oci::runtime::{Linux, NamespaceType, Process, Spec};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use rustix::thread::CpuSet;
 use shim_proto::{Conn, StartError, Step};
 use sys::process::{Cloned, flags};
 
-use crate::child;
 use crate::child::init::Tty;
 use crate::child::join::JoinPlan;
 use crate::create::{cgroup_step, release};
@@ -17,6 +17,7 @@ use crate::filter::Filter;
 use crate::manner::Manner;
 use crate::starting::{Starting, Whose};
 use crate::stdio::Stdio;
+use crate::{child, validate};
 
 /// A process to be run in a running container.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct Exec<'a> {
     pub cgroup: &'a cgroup::Manager,
     /// The container's filter.
     pub filter: Option<&'a Filter>,
+    /// The Linux part of the container's spec, for what holds for all its processes (personality, memory policy).
+    pub linux: Option<&'a Linux>,
     /// Who runs it.
     pub manner: Manner<'a>,
 }
@@ -77,7 +80,37 @@ pub fn exec(exec: &Exec<'_>, stdio: Stdio) -> std::result::Result<Starting, Star
     launch(exec, stdio).map_err(Failure::of_exec)
 }
 
+/// CPUs before and after the process is in the container's cgroup.
+fn affinity(process: &Process) -> Result<(Option<CpuSet>, Option<CpuSet>)> {
+    let Some(affinity) = &process.exec_cpu_affinity else { return Ok((None, None)) };
+    let parse = |what: &str, list: &str| {
+        cpus(list).map_err(|part| {
+            Failure::plain(Step::Plan, format!("bad CPUAffinity.{what}: invalid CPU list {list:?}: {part:?}"))
+        })
+    };
+    Ok((parse("Initial", &affinity.initial)?, parse("Final", &affinity.r#final)?))
+}
+
+/// A list as `0-2,7`; `None` when it is empty. The error is the part that makes no sense.
+fn cpus(list: &str) -> std::result::Result<Option<CpuSet>, &str> {
+    let mut set = CpuSet::new();
+    let mut any = false;
+    for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let number = |n: &str| n.trim().parse::<usize>().ok().filter(|n| *n < CpuSet::MAX_CPU);
+        let (Some(first), Some(last)) = (number(first), number(last)) else { return Err(part) };
+        if first > last {
+            return Err(part);
+        }
+        (first..=last).for_each(|cpu| set.set(cpu));
+        any = true;
+    }
+    Ok(any.then_some(set))
+}
+
 fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
+    validate::process(exec.process)?;
+    let affinity = affinity(exec.process)?;
     if exec.process.args.is_empty() {
         return Err(Failure::plain(Step::Plan, "process args must not be empty"));
     }
@@ -106,6 +139,8 @@ fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
                 namespaces: exec.namespaces,
                 tty,
                 filter: exec.filter,
+                affinity,
+                linux: exec.linux,
                 manner: exec.manner,
             };
             child::join::run(&plan, stdio, &theirs)
@@ -123,4 +158,22 @@ fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
     };
     release(&starting, exec.process, exec.manner.outlives)?;
     Ok(starting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_cpus() {
+        fn set(list: &str) -> std::result::Result<Option<Vec<usize>>, &str> {
+            Ok(cpus(list)?.map(|set| (0..64).filter(|c| set.is_set(*c)).collect()))
+        }
+        assert_eq!(set("0-2, 7"), Ok(Some(vec![0, 1, 2, 7])));
+        assert_eq!(set(""), Ok(None));
+        for bad in ["x", "3-1", "0-", "99999", "-1"] {
+            let list = format!("0,{bad}");
+            assert_eq!(set(&list), Err(bad));
+        }
+    }
 }

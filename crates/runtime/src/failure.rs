@@ -44,6 +44,12 @@ impl Failure {
         self.framed(FRAME)
     }
 
+    /// A spec that is refused.
+    pub(crate) fn of_spec(self) -> StartError {
+        const FRAME: &str = "OCI runtime create failed: runc create failed: ";
+        self.framed(FRAME)
+    }
+
     /// The failure of an exec session.
     pub(crate) fn of_exec(self) -> StartError {
         const FRAME: &str = "OCI runtime exec failed: exec failed: unable to start container process: ";

@@ -30,11 +30,13 @@ mod source;
 mod starting;
 mod stdio;
 mod tree;
+mod validate;
 
 pub use cleanup::{CleanupError, cleanup};
 pub use create::{Create, create};
 pub use exec::{Exec, exec, namespaces_to_join};
 pub use filter::Filter;
+pub use hooks::{poststart, poststop};
 pub use manner::Manner;
 pub use starting::{Started, Starting};
 pub use stdio::Stdio;

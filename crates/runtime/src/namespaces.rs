@@ -18,6 +18,8 @@ pub(crate) struct Namespaces {
     pub(crate) clone_flags: u64,
     /// A cgroup namespace is made, once the process is in its cgroup.
     pub(crate) new_cgroup: bool,
+    /// A time namespace is made (its clocks can be set only before there is a process in it).
+    pub(crate) new_time: bool,
     /// Joined by the child, in this order.
     pub(crate) joined: Vec<(NamespaceType, OwnedFd)>,
     /// PID namespace that is joined, as the last step: what lives there must not see a process whose root is the host's.
@@ -56,7 +58,7 @@ impl Namespaces {
                 NamespaceType::Ipc => self.clone_flags |= flags::NEWIPC,
                 NamespaceType::Uts => self.clone_flags |= flags::NEWUTS,
                 NamespaceType::User => self.clone_flags |= flags::NEWUSER,
-                NamespaceType::Time => self.clone_flags |= flags::NEWTIME,
+                NamespaceType::Time => self.new_time = true,
                 NamespaceType::Cgroup => self.new_cgroup = true,
             }
             return Ok(());

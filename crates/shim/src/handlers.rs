@@ -331,6 +331,7 @@ impl Monitor {
             namespaces: self.namespaces,
             cgroup: &self.cgroup,
             filter: self.filter.as_ref(),
+            linux: None,
             manner: Manner::default(),
         };
         Ok(runtime::exec(&exec, stdio))

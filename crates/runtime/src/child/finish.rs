@@ -125,7 +125,7 @@ impl<'a> Finish<'a> {
         }
         if let Some((list, state)) = &self.last.hooks {
             let state = State { pid: Some(rustix::process::getpid().as_raw_nonzero().get()), ..state.clone() };
-            hooks::run(list, &state)?;
+            hooks::run("startContainer", list, &state, &self.env)?;
         }
         sys::signal::unblock_all().context(Step::Prepare, "sigprocmask")?;
         if let Some(filter) = self.last.filter {

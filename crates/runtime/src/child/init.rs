@@ -4,7 +4,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use oci::runtime::{Process, Spec, Status};
+use oci::runtime::{Process, Spec, State, Status};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, UnmountFlags, mount_change, move_mount, unmount};
 use rustix::process::{
@@ -147,6 +147,9 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
         join_keyring(plan.id);
     }
     plan.namespaces.join()?;
+    if plan.namespaces.new_time {
+        kernel::new_time(plan.spec.linux.as_ref())?;
+    }
     // Still as the host's root, who alone may walk to the run directory.
     let tree = place_rootfs(plan)?;
     if plan.namespaces.user {
@@ -168,9 +171,9 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
     if let Some(init) = plan.init.take() {
         mounter.bind_program(&init, Path::new(INIT_PATH))?;
     }
-    create_hooks(plan, &mut gate)?;
     let devices = linux.map(|l| l.devices.as_slice()).unwrap_or_default();
     let null = devices::make(&tree, &mounter, devices, plan.namespaces.user)?;
+    create_hooks(plan, &mut gate)?;
     let console = match plan.tty {
         Some(tty) => Some(console::open(&tree, mounter.devpts(), tty.size, conn)?),
         None => None,
@@ -193,7 +196,8 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
         hide::mask(&root, &linux.masked_paths, &null)?;
     }
     gate.pass()?;
-    kernel::schedule(plan.process, linux)?;
+    kernel::schedule(plan.process)?;
+    kernel::domain(linux)?;
     Ok(Inside { root, proc, console })
 }
 
@@ -219,7 +223,14 @@ fn create_hooks(plan: &InitPlan<'_>, gate: &mut Gate<'_>) -> Result<()> {
     gate.pass()?;
     gate.conn.send(&FromChild::Hooks, &[]).map_err(|e| Failure::plain(Step::Lost, e.to_string()))?;
     wait_for_go(gate.conn)?;
-    hooks::run(&hooks.create_container, &hooks::state(plan.spec, plan.id, plan.manner.bundle, Status::Creating))
+    let state = hooks::state(plan.spec, plan.id, plan.manner.bundle, Status::Creating);
+    let pid = host_pid();
+    hooks::run("createContainer", &hooks.create_container, &State { pid, ..state }, &plan.process.env)
+}
+
+/// This process as the host's procfs, which is still mounted, numbers it.
+fn host_pid() -> Option<i32> {
+    std::fs::read_link("/proc/self").ok()?.to_str()?.parse().ok()
 }
 
 /// A session keyring of its own, so that the host's cannot be read. Kernels without keys are fine.

@@ -7,16 +7,16 @@
 use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use oci::runtime::Process;
+use oci::runtime::{Linux, Process};
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+use rustix::thread::{CpuSet, ThreadNameSpaceType, move_into_thread_name_spaces, sched_setaffinity};
 use shim_proto::{Conn, Step};
 use sys::process::flags;
 
 use crate::channel::FromChild;
 use crate::child::init::{Tty, detach, fork_inside, join_keyring, wait_for_go};
 use crate::child::mounts::private_proc;
-use crate::child::{console, finish, identity};
+use crate::child::{console, finish, identity, kernel};
 use crate::create::cgroup_step;
 use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
@@ -37,6 +37,9 @@ pub(crate) struct JoinPlan<'a> {
     pub(crate) namespaces: u64,
     pub(crate) tty: Option<Tty>,
     pub(crate) filter: Option<&'a Filter>,
+    /// CPUs before and after it is in its cgroups.
+    pub(crate) affinity: (Option<CpuSet>, Option<CpuSet>),
+    pub(crate) linux: Option<&'a Linux>,
     pub(crate) manner: Manner<'a>,
 }
 
@@ -53,9 +56,16 @@ pub(crate) fn run(plan: &JoinPlan<'_>, stdio: Stdio, conn: &Conn) -> ! {
     sys::process::exit_now(1)
 }
 
+fn bind_to(cpus: Option<&CpuSet>) -> Result<()> {
+    let Some(cpus) = cpus else { return Ok(()) };
+    sched_setaffinity(None, cpus).context(Step::Limit, "setting process affinity")
+}
+
 fn join<'a>(plan: &JoinPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Finish<'a>> {
     detach()?;
+    bind_to(plan.affinity.0.as_ref())?;
     cgroup_step(plan.entry.enter())?;
+    bind_to(plan.affinity.1.as_ref())?;
     wait_for_go(conn)?;
     if !plan.manner.no_new_keyring {
         join_keyring(plan.id);
@@ -66,6 +76,8 @@ fn join<'a>(plan: &JoinPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Fi
     if plan.namespaces & flags::NEWUSER != 0 {
         identity::become_root()?;
     }
+    kernel::schedule(plan.process)?;
+    kernel::domain(plan.linux)?;
     let console = match plan.tty {
         Some(tty) => Some(console::open_running(tty.size, conn)?),
         None => None,

@@ -1,15 +1,18 @@
 //! Kernel parameters, names, scheduling.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use oci::runtime::{Linux, Process, Scheduler, Spec};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use shim_proto::Step;
+use sys::process::flags;
 use sys::schedule::{SchedAttr, ioprio_set, personality, sched_setattr, set_mempolicy};
 
 use crate::failure::{Context as _, Failure, Result};
+use crate::validate::dotted;
 
 /// Host and domain name.
 pub(crate) fn names(spec: &Spec) -> Result<()> {
@@ -33,7 +36,9 @@ pub(crate) fn open_proc(proc: BorrowedFd<'_>, path: &Path) -> std::result::Resul
 pub(crate) fn sysctls(proc: BorrowedFd<'_>, linux: Option<&Linux>) -> Result<()> {
     let Some(linux) = linux else { return Ok(()) };
     for (key, value) in &linux.sysctl {
-        let path: PathBuf = Path::new("sys").join(key.replace('.', "/"));
+        let parts = dotted(key);
+        let parts = parts.split('.').map(|part| part.replace('/', "."));
+        let path: PathBuf = std::iter::once("sys".to_owned()).chain(parts).collect();
         let shown = format!("/proc/{}", path.display());
         let failed = |what: String| {
             let shown = shown.clone();
@@ -46,8 +51,24 @@ pub(crate) fn sysctls(proc: BorrowedFd<'_>, linux: Option<&Linux>) -> Result<()>
     Ok(())
 }
 
-/// Scheduling, I/O priority, personality, memory policy.
-pub(crate) fn schedule(process: &Process, linux: Option<&Linux>) -> Result<()> {
+/// Makes a time namespace, sets its clocks and goes in. /proc is the host's still, and this process root on the host.
+pub(crate) fn new_time(linux: Option<&Linux>) -> Result<()> {
+    let failed = |what: &'static str| move |errno| Failure::new(Step::Namespace, what, errno);
+    sys::process::unshare(flags::NEWTIME).map_err(failed("unshare time namespace"))?;
+    for (clock, offset) in linux.map(|l| &l.time_offsets).into_iter().flatten() {
+        let line = format!("{clock} {} {}", offset.secs.unwrap_or(0), offset.nanosecs.unwrap_or(0));
+        let file = rustix::fs::open("/proc/self/timens_offsets", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        file.and_then(|file| rustix::io::write(&file, line.as_bytes()))
+            .map_err(failed("failed to update /proc/self/timens_offsets"))?;
+    }
+    // Only children are in it so far, and from Linux 6.3 on the program after execve.
+    let own = rustix::fs::open("/proc/self/ns/time_for_children", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    own.and_then(|own| move_into_link_name_space(own.as_fd(), Some(LinkNameSpaceType::Time)))
+        .map_err(failed("failed to setns into time namespace"))
+}
+
+/// Scheduling and I/O priority.
+pub(crate) fn schedule(process: &Process) -> Result<()> {
     if let Some(scheduler) = &process.scheduler {
         sched_setattr(&attributes(scheduler)?).context(Step::Limit, "error setting scheduler")?;
     }
@@ -58,8 +79,16 @@ pub(crate) fn schedule(process: &Process, linux: Option<&Linux>) -> Result<()> {
             "IOPRIO_CLASS_IDLE" => 3,
             other => return Err(Failure::plain(Step::Plan, format!("invalid io priority class: {other}"))),
         };
+        if !(0..=7).contains(&priority.priority) {
+            return Err(Failure::plain(Step::Plan, format!("invalid ioPriority.Priority: {}", priority.priority)));
+        }
         ioprio_set(class, priority.priority).context(Step::Limit, "failed to set io priority")?;
     }
+    Ok(())
+}
+
+/// Personality and memory policy, which hold for all processes of a container.
+pub(crate) fn domain(linux: Option<&Linux>) -> Result<()> {
     let Some(linux) = linux else { return Ok(()) };
     if let Some(domain) = &linux.personality {
         let persona = match domain.domain.as_str() {

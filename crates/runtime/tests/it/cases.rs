@@ -1,0 +1,14 @@
+//! The cases, by what they are about.
+
+mod hooks;
+mod process;
+
+use crate::fixture::Fixture;
+
+/// One case.
+pub(crate) type Case = fn(&Fixture);
+
+/// All of them.
+pub(crate) fn all() -> Vec<(&'static str, Case)> {
+    [hooks::CASES, process::CASES].concat()
+}
