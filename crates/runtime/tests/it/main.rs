@@ -1,6 +1,8 @@
 //! Containers made by this crate itself, as root. The runtime wants a process with one thread, so these tests bring
 //! their own harness: one after the other, in namespaces of their own.
 
+#![allow(clippy::print_stdout)]
+
 mod cases;
 mod fixture;
 
