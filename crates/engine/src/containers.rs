@@ -89,7 +89,7 @@ impl Containers {
         let view = self.find(reference)?.view();
         let shared = self.shared.clone();
         let size = move || -> Result<(i64, i64), Error> {
-            let rw = shared.images.rw_usage(&view.id)?;
+            let rw = shared.images.rootfs().rw_usage(&view.id)?;
             let image = shared.images.inspect(view.image_id.as_str(), None).map_or(0, |i| i.size);
             let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
             Ok((signed(rw), signed(rw + image)))
@@ -183,7 +183,7 @@ impl Containers {
             if !idle || !list::passes_prune(&view, filters)? {
                 continue;
             }
-            let size = self.shared.images.rw_usage(&view.id).unwrap_or(0);
+            let size = self.shared.images.rootfs().rw_usage(&view.id).unwrap_or(0);
             if handle.ask(|reply| Msg::Remove { force: false, reply }).await.is_ok() {
                 ids.push(view.id.clone());
                 bytes += size;

@@ -92,7 +92,7 @@ impl Images {
     where
         R: AsyncRead + Send + Unpin + 'static,
     {
-        let loaded = self.shared.images.load(input, load, progress).await?;
+        let loaded = self.shared.images.archives().load(input, load, progress).await?;
         for one in &loaded {
             self.emit("load", one.id.as_str(), one.id.as_str());
         }
@@ -107,7 +107,7 @@ impl Images {
     where
         R: AsyncRead + Send + Unpin + 'static,
     {
-        let id = self.shared.images.import(input, import).await?;
+        let id = self.shared.images.archives().import(input, import).await?;
         self.emit("import", id.as_str(), id.as_str());
         Ok(id)
     }
@@ -121,7 +121,7 @@ impl Images {
         W: AsyncWrite + Send + Unpin + 'static,
     {
         let names = save.names.clone();
-        let ids = self.shared.images.save(save, output).await?;
+        let ids = self.shared.images.archives().save(save, output).await?;
         for (id, name) in ids.iter().zip(&names) {
             self.emit("save", id.as_str(), name);
         }

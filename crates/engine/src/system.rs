@@ -151,7 +151,7 @@ impl System {
         let work = move || -> Result<DiskUsage, Error> {
             let images = shared.images.disk_usage()?;
             let containers = shared.containers.all().into_iter().map(|handle| {
-                let bytes = shared.images.rw_usage(&handle.id).unwrap_or(0);
+                let bytes = shared.images.rootfs().rw_usage(&handle.id).unwrap_or(0);
                 (handle.id.clone(), bytes)
             });
             Ok(DiskUsage { layers: images.content + images.unpacked, containers: containers.collect() })

@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout().lock();
     for archive in args {
         let start = Instant::now();
-        let loaded = store.load_blocking(&mut std::fs::File::open(&archive)?, &Load::default())?;
+        let loaded = store.archives().load_blocking(&mut std::fs::File::open(&archive)?, &Load::default())?;
         writeln!(out, "{:?} in {:.3} s", loaded, start.elapsed().as_secs_f64())?;
     }
     for image in store.list(&ListFilter::default(), false, true)? {

@@ -1,4 +1,4 @@
-//! `docker commit` and `docker diff`: what a container's read-write layer holds.
+//! `docker commit`: what a container's read-write layer holds.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -9,7 +9,6 @@ use archive::{Packer, Whiteouts};
 use bytes::Bytes;
 use id::{ContainerId, Digest, Reference};
 use oci::image::{Descriptor, History, Image as ImageDocument, ImageConfig, RootFs, media_type};
-use snapshot::Change;
 
 use crate::import::NewImage;
 use crate::load::descriptor;
@@ -55,7 +54,7 @@ impl Store {
     }
 
     fn commit_blocking(&self, commit: &Commit) -> Result<Digest> {
-        let upper = self.rw_mount(&commit.container, None)?.upper;
+        let upper = self.rootfs().rw_mount(&commit.container, None)?.upper;
         let parent = commit.parent.as_ref();
         let mut layers = match parent {
             Some(parent) => self.layers_of(parent)?,
@@ -77,7 +76,7 @@ impl Store {
             labels: labels.collect::<BTreeMap<_, _>>(),
             kept,
         };
-        self.add_image(new, |i| if i == kept { fresh.take().map(Ok) } else { None })
+        new.add(self, |i| if i == kept { fresh.take().map(Ok) } else { None })
     }
 
     fn layers_of(&self, image: &ImageHandle) -> Result<Vec<Descriptor>> {
@@ -127,15 +126,6 @@ impl Store {
         let unpacked = unpacked?;
         let (digest, size) = blob.commit()?;
         Ok((descriptor(media_type::OCI_LAYER, &digest, size), unpacked))
-    }
-
-    /// What a container has changed in its file system (`docker diff`), sorted by path.
-    ///
-    /// # Errors
-    /// If its layer cannot be read.
-    pub fn changes(&self, container: &ContainerId) -> Result<Vec<Change>> {
-        let _using = self.using_layers();
-        Ok(self.inner.snapshots.changes(container.as_str())?)
     }
 }
 

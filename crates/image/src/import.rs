@@ -14,9 +14,9 @@ use crate::load::{descriptor, with_blocking_reader};
 use crate::pipe::Tee;
 use crate::record::dangling_name;
 use crate::unpack::unpack;
-use crate::{Error, Import, Result, Store, platform};
+use crate::{Archives, Error, Import, Result, Store, platform};
 
-impl Store {
+impl Archives {
     /// Makes an image of one layer from a root file system tar (plain, gzip, zstd; kept as it comes).
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl Store {
     }
 
     fn import_from(&self, input: &mut (dyn BufRead + Send), import: Import, config: ImageConfig) -> Result<Digest> {
-        let mut blob = self.inner.content.ingest_new()?;
+        let mut blob = self.store.inner.content.ingest_new()?;
         let peeked = Peeked::new(input, 6).map_err(archive::Error::from_input)?;
         let compression = Compression::detect(peeked.head());
         let mut disk_error = None;
@@ -44,7 +44,7 @@ impl Store {
                 std::io::Error::from(std::io::ErrorKind::WriteZero)
             })
         });
-        let unpacked = unpack(&self.inner.snapshots, tee, Vec::new());
+        let unpacked = unpack(&self.store.inner.snapshots, tee, Vec::new());
         if let Some(e) = disk_error {
             return Err(e.into());
         }
@@ -59,18 +59,33 @@ impl Store {
         let document = document(&import, config, unpacked.diff_id.clone());
         let mut fresh = Some(unpacked);
         let name = import.reference.map(|r| r.or_latest().to_string());
-        self.add_image(NewImage { name, document, layers: vec![layer], ..NewImage::default() }, |_| {
-            fresh.take().map(Ok)
-        })
+        let new = NewImage { name, document, layers: vec![layer], ..NewImage::default() };
+        new.add(&self.store, |_| fresh.take().map(Ok))
     }
+}
 
+/// An image to be made of what is in the content store.
+#[derive(Default)]
+pub(crate) struct NewImage {
+    /// Normalized; `None` leaves it without a name.
+    pub(crate) name: Option<String>,
+    pub(crate) document: ImageDocument,
+    /// Lowest first.
+    pub(crate) layers: Vec<Descriptor>,
+    /// Labels of the store.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// How many of the layers belong to another image, too.
+    pub(crate) kept: usize,
+}
+
+impl NewImage {
     /// Writes document and manifest for layers that are in the content store, and names the image.
-    pub(crate) fn add_image(
-        &self,
-        new: NewImage,
+    pub(crate) fn add(
+        self,
+        store: &Store,
         fresh: impl FnMut(usize) -> Option<Result<crate::unpack::Unpacked>>,
     ) -> Result<Digest> {
-        let NewImage { name, document, layers, labels, kept } = new;
+        let Self { name, document, layers, labels, kept } = self;
         let json = |what, e: serde_json::Error| Error::InvalidDocument {
             what,
             digest: Digest::sha256([0; 32]),
@@ -91,7 +106,7 @@ impl Store {
         let checked = Checked::new(digest.clone(), manifest, &config)?;
         let own = checked.manifest.layers.iter().skip(kept);
         let added = own.map(|l| (l.digest.clone(), l.clone())).collect();
-        let mut incoming = Incoming::new(self);
+        let mut incoming = Incoming::new(store);
         incoming.pin_manifest(&checked);
         let size = bytes.len() as u64;
         incoming.document(config_digest, config);
@@ -103,20 +118,6 @@ impl Store {
         }
         done.map(|()| digest)
     }
-}
-
-/// An image to be made of what is in the content store.
-#[derive(Default)]
-pub(crate) struct NewImage {
-    /// Normalized; `None` leaves it without a name.
-    pub(crate) name: Option<String>,
-    pub(crate) document: ImageDocument,
-    /// Lowest first.
-    pub(crate) layers: Vec<Descriptor>,
-    /// Labels of the store.
-    pub(crate) labels: BTreeMap<String, String>,
-    /// How many of the layers belong to another image, too.
-    pub(crate) kept: usize,
 }
 
 fn document(import: &Import, config: ImageConfig, diff_id: Digest) -> ImageDocument {

@@ -9,6 +9,7 @@ use oci::image::{Descriptor, Image as ImageDocument, Manifest};
 use crate::query::unix_nanos;
 use crate::record::{LayerRecord, ManifestRecord, digest_of, size_of};
 use crate::store::Pin;
+use crate::sweep::Sweeper;
 use crate::unpack::{Assembly, Unpacked};
 use crate::{Error, Result, Store, document, platform};
 
@@ -161,6 +162,6 @@ impl<'a> Incoming<'a> {
             let descriptor = Descriptor { digest: digest.to_string(), ..Descriptor::default() };
             added.entry(digest.to_string()).or_insert(descriptor);
         }
-        store.sweep_blobs(added, records.into_values().flat_map(|r| r.keys).collect())
+        Sweeper(store).blobs(added, records.into_values().flat_map(|r| r.keys).collect())
     }
 }

@@ -7,6 +7,7 @@
 //! Order of every change: content durable → snapshot published → record committed; so a record never points at
 //! something that a power loss can take away.
 
+mod archives;
 mod changes;
 mod commit;
 mod document;
@@ -34,11 +35,13 @@ mod unpack;
 mod view;
 mod walk;
 
+pub use archives::Archives;
 pub use changes::apply_changes;
 pub use commit::Commit;
 pub use error::{Error, Result};
 pub use filter::{LabelCheck, ListFilter};
 pub use progress::{Action, Progress, ProgressSink, null_sink};
+pub use rootfs::Rootfs;
 pub use snapshot::{Change, ChangeKind};
 pub use store::Store;
 pub use types::{

@@ -14,13 +14,13 @@ use tokio::sync::mpsc;
 
 use crate::pipe::{Piece, PieceReader};
 use crate::remove::blocking;
-use crate::{Error, Load, Loaded, Progress, ProgressSink, Result, Store};
+use crate::{Archives, Error, Load, Loaded, Progress, ProgressSink, Result, Store};
 
 /// Size of a piece of input, and how many may wait.
 const PIECE: usize = 256 << 10;
 const PIECES: usize = 8;
 
-impl Store {
+impl Archives {
     /// Loads the images of a docker-archive or OCI layout tar (plain, gzip, zstd).
     ///
     /// # Errors
@@ -29,8 +29,8 @@ impl Store {
     where
         R: AsyncRead + Send + Unpin + 'static,
     {
-        let this = self.clone();
-        let loaded = with_blocking_reader(input, move |reader| this.load_from(reader, &load)).await?;
+        let store = self.store.clone();
+        let loaded = with_blocking_reader(input, move |reader| load_from(&store, reader, &load)).await?;
         for one in &loaded {
             let line = match &one.name {
                 Some(name) => format!("Loaded image: {name}\n"),
@@ -46,15 +46,15 @@ impl Store {
     /// # Errors
     /// As [`Self::load`].
     pub fn load_blocking(&self, input: &mut (dyn Read + Send), load: &Load) -> Result<Vec<Loaded>> {
-        self.load_from(&mut BufReader::with_capacity(PIECE, input), load)
+        load_from(&self.store, &mut BufReader::with_capacity(PIECE, input), load)
     }
+}
 
-    fn load_from(&self, input: &mut (dyn std::io::BufRead + Send), load: &Load) -> Result<Vec<Loaded>> {
-        let result = members::read(self, input).and_then(|members| targets::bring_in(self, members, load));
-        // Buffers of a load are large; an idle daemon is small.
-        sys::process::trim_heap();
-        result
-    }
+fn load_from(store: &Store, input: &mut (dyn std::io::BufRead + Send), load: &Load) -> Result<Vec<Loaded>> {
+    let result = members::read(store, input).and_then(|members| targets::bring_in(store, members, load));
+    // Buffers of a load are large; an idle daemon is small.
+    sys::process::trim_heap();
+    result
 }
 
 /// How long a client may go on sending what nobody wants any more.

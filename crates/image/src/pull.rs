@@ -23,6 +23,7 @@ use crate::incoming::{Checked, Incoming};
 use crate::record::{digest_of, size_of};
 use crate::remove::blocking;
 use crate::unpack::Unpacked;
+use crate::walk::Walk;
 use crate::{Error, Progress, ProgressSink, Pull, Pulled, Result, Store, document, platform};
 use job::Job;
 use progress::Board;
@@ -327,7 +328,7 @@ impl Commit {
         incoming.pin_manifest(&self.checked);
         for attestation in &self.attestations {
             let mut blobs = BTreeMap::new();
-            store.blobs_of(attestation, &mut blobs)?;
+            Walk(store).blobs_of(attestation, &mut blobs)?;
             incoming.pin(blobs.values().filter_map(|d| digest_of(d).ok()));
         }
         for (digest, bytes) in self.documents.0 {

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::names::repository;
 use crate::record::{digest_of, is_dangling, size_of};
-use crate::walk::ManifestAt;
+use crate::walk::{ManifestAt, Walk, best_of};
 use crate::{Action, Error, Progress, ProgressSink, Push, Pushed, Result, Store, document, platform};
 
 /// Layers sent at once (`max-concurrent-uploads`, Docker's default).
@@ -67,7 +67,7 @@ impl Store {
     ) -> Result<Pushed> {
         let selected = self.select(reference, target, push)?;
         let mut blobs = BTreeMap::new();
-        self.blobs_of(&selected, &mut blobs)?;
+        Walk(self).blobs_of(&selected, &mut blobs)?;
         let _pin = self.pin(blobs.values().filter_map(|d| digest_of(d).ok()));
         let (documents, blobs): (Vec<_>, Vec<_>) = blobs
             .into_values()
@@ -99,7 +99,7 @@ impl Store {
         if !media_type::is_index(&target.media_type) && push.platform.is_none() {
             return Ok(target.clone());
         }
-        let all = self.manifests_of(target)?;
+        let all = Walk(self).manifests_of(target)?;
         let is_here = |m: &ManifestAt| -> Result<bool> {
             match &m.record {
                 Some(_) => Ok(true),
@@ -124,7 +124,7 @@ impl Store {
             ([one], Some(_)) => Ok(one.descriptor.clone()),
             (_, None) if !missing => Ok(target.clone()),
             ([one], None) => Ok(one.descriptor.clone()),
-            (_, None) => match self.best(&all, None) {
+            (_, None) => match best_of(&all, None) {
                 Some(best) => Ok(best.descriptor.clone()),
                 None => Err(Error::Several(
                     "multiple matching manifests found but no specific platform requested".to_owned(),
@@ -185,7 +185,7 @@ impl Store {
             let Some(other) = other.filter(|r| r.domain() == reference.domain() && r.path() != reference.path()) else {
                 continue;
             };
-            if self.manifests_of(&record.target)?.iter().any(|m| manifests.contains(&m.descriptor.digest)) {
+            if Walk(self).manifests_of(&record.target)?.iter().any(|m| manifests.contains(&m.descriptor.digest)) {
                 out.insert(other.path().to_owned());
             }
         }

@@ -7,7 +7,7 @@ use oci::image::Platform;
 
 use crate::names::{Named, Names, familiar, tags_and_digests};
 use crate::record::{NameRecord, PARENT_LABEL, digest_of, is_dangling, size_of};
-use crate::walk::ManifestAt;
+use crate::walk::{ManifestAt, Walk, best_of};
 use crate::{
     Error, HistoryItem, ImageHandle, ImageSummary, ImageView, ListFilter, ManifestKind, ManifestSummary, Result, Store,
     document, glob, platform,
@@ -25,8 +25,8 @@ impl Store {
     }
 
     fn handle(&self, name: &str, record: &NameRecord, wanted: Option<&Platform>) -> Result<ImageHandle> {
-        let manifests = self.manifests_of(&record.target)?;
-        let best = self.best(&manifests, wanted);
+        let manifests = Walk(self).manifests_of(&record.target)?;
+        let best = best_of(&manifests, wanted);
         let Some((best, found)) = best.and_then(|b| Some((b, b.record.as_ref()?))) else {
             return Err(platform_not_found(&familiar(name, record), wanted));
         };
@@ -50,8 +50,8 @@ impl Store {
         let names = self.names();
         let (_, record) = names.resolve(reference)?;
         let all: Vec<Named<'_>> = names.of_target(&record.target.digest).collect();
-        let manifests = self.manifests_of(&record.target)?;
-        let best = self.best(&manifests, wanted);
+        let manifests = Walk(self).manifests_of(&record.target)?;
+        let best = best_of(&manifests, wanted);
         if best.is_none() && wanted.is_some() {
             return Err(platform_not_found(reference, wanted));
         }
@@ -123,8 +123,8 @@ impl Store {
 
     fn summary(&self, group: &[Named<'_>]) -> Result<ImageSummary> {
         let Some((_, first)) = group.first() else { return Err(Error::Ambiguous) };
-        let manifests = self.manifests_of(&first.target)?;
-        let best = self.best(&manifests, None).or_else(|| manifests.iter().find(|m| m.record.is_some()));
+        let manifests = Walk(self).manifests_of(&first.target)?;
+        let best = best_of(&manifests, None).or_else(|| manifests.iter().find(|m| m.record.is_some()));
         let summaries: Vec<ManifestSummary> = manifests.iter().map(|m| self.summarize(m)).collect::<Result<_>>()?;
         let record = best.and_then(|b| b.record.as_ref());
         let (repo_tags, repo_digests) = tags_and_digests(group);
@@ -147,7 +147,7 @@ impl Store {
         let kind = match (document::attestation_subject(&m.descriptor), &m.record) {
             (Some(subject), _) => {
                 let mut blobs = BTreeMap::new();
-                self.blobs_of(&m.descriptor, &mut blobs)?;
+                Walk(self).blobs_of(&m.descriptor, &mut blobs)?;
                 content_size = blobs.values().map(size_of).sum();
                 ManifestKind::Attestation { subject }
             }
@@ -174,9 +174,9 @@ impl Store {
         let mut users: HashMap<String, usize> = HashMap::new();
         for summary in out.iter() {
             let mut blobs = BTreeMap::new();
-            self.blobs_of(&summary.descriptor, &mut blobs)?;
+            Walk(self).blobs_of(&summary.descriptor, &mut blobs)?;
             let mut part: BTreeMap<String, u64> = blobs.iter().map(|(d, b)| (d.clone(), size_of(b))).collect();
-            for m in self.manifests_of(&summary.descriptor)? {
+            for m in Walk(self).manifests_of(&summary.descriptor)? {
                 for key in m.record.map(|r| r.keys).unwrap_or_default() {
                     let bytes = self.inner.snapshots.layer(&key)?.map_or(0, |l| l.bytes);
                     part.insert(format!("layer {key}"), bytes);
@@ -261,9 +261,9 @@ impl Store {
         if f.labels.is_empty() && m.before.is_none() && m.since.is_none() {
             return Ok(true);
         }
-        let manifests = self.manifests_of(&record.target)?;
+        let manifests = Walk(self).manifests_of(&record.target)?;
         let here = || manifests.iter().filter(|x| !x.is_attestation()).filter_map(|x| x.record.as_ref());
-        let created = self.best(&manifests, None).and_then(|b| b.record.as_ref()?.created);
+        let created = best_of(&manifests, None).and_then(|b| b.record.as_ref()?.created);
         if m.before.is_some_and(|t| created.is_none_or(|c| c >= t))
             || m.since.is_some_and(|t| created.is_none_or(|c| c <= t))
         {

@@ -7,6 +7,8 @@ use oci::image::Descriptor;
 
 use crate::names::{Named, familiar, repository};
 use crate::record::{dangling_name, digest_of, is_dangling};
+use crate::sweep::Sweeper;
+use crate::walk::{Walk, best_of};
 use crate::{Error, InUse, ListFilter, PruneReport, RemoveOptions, Removed, Result, Store, Use};
 
 impl Store {
@@ -95,7 +97,7 @@ impl Store {
             Ok(removed)
         })?;
         if let Some((target, parent)) = gone {
-            self.sweep_targets(&[target])?;
+            Sweeper(self).targets(&[target])?;
             if !options.no_prune {
                 self.remove_parents(parent, uses, &mut removed)?;
             }
@@ -119,7 +121,7 @@ impl Store {
             })?;
             let Some((target, next)) = taken else { return Ok(()) };
             removed.push(Removed::Deleted(digest_of(&target)?));
-            self.sweep_targets(&[target])?;
+            Sweeper(self).targets(&[target])?;
             parent = next;
         }
         Ok(())
@@ -135,10 +137,10 @@ impl Store {
         }
         let names = self.names();
         let (name, record) = names.resolve(typed)?;
-        let all = self.manifests_of(&record.target)?;
+        let all = Walk(self).manifests_of(&record.target)?;
         let mut removed = Vec::new();
         for platform in &options.platforms {
-            let best = self.best(&all, Some(platform)).ok_or_else(|| Error::PlatformNotFound {
+            let best = best_of(&all, Some(platform)).ok_or_else(|| Error::PlatformNotFound {
                 reference: familiar(name, record),
                 wanted: Some(crate::platform::format(platform)),
             })?;
@@ -153,10 +155,10 @@ impl Store {
     fn remove_manifest(&self, manifest: &Descriptor, all: &[crate::walk::ManifestAt]) -> Result<Vec<Digest>> {
         let digest = digest_of(manifest)?;
         let mut blobs = BTreeMap::new();
-        self.blobs_of(manifest, &mut blobs)?;
+        Walk(self).blobs_of(manifest, &mut blobs)?;
         let mut shared = BTreeMap::new();
         for other in all.iter().filter(|m| m.descriptor.digest != manifest.digest) {
-            self.blobs_of(&other.descriptor, &mut shared)?;
+            Walk(self).blobs_of(&other.descriptor, &mut shared)?;
         }
         let record = self.manifest_record(digest.as_str())?;
         self.change(|_, change| {
@@ -165,7 +167,7 @@ impl Store {
         })?;
         self.inner.content.remove(&digest)?;
         blobs.retain(|d, _| !shared.contains_key(d) && *d != manifest.digest);
-        self.sweep_blobs(blobs, record.map(|r| r.keys).unwrap_or_default())?;
+        Sweeper(self).blobs(blobs, record.map(|r| r.keys).unwrap_or_default())?;
         Ok(vec![digest])
     }
 
@@ -216,10 +218,10 @@ impl Store {
             }
             Ok(())
         })?;
-        let swept = self.sweep_targets(&targets)?;
+        let swept = Sweeper(self).targets(&targets)?;
         report.removed.extend(swept.documents.into_iter().map(Removed::Deleted));
         // What failed pulls left behind goes, too.
-        report.reclaimed = swept.bytes + self.sweep_stale(std::time::Duration::ZERO)?;
+        report.reclaimed = swept.bytes + Sweeper(self).stale(std::time::Duration::ZERO)?;
         Ok(report)
     }
 }

@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 use crate::names::{Names, repository};
 use crate::record::{digest_of, is_dangling};
 use crate::remove::blocking;
-use crate::walk::ManifestAt;
-use crate::{Error, Result, Save, Store, platform};
+use crate::walk::{ManifestAt, Walk, best_of};
+use crate::{Archives, Error, Result, Save, Store, platform};
 
 const NAME: &str = "io.containerd.image.name";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -40,16 +40,16 @@ struct Plan {
     docker: Vec<(String, DockerEntry)>,
 }
 
-impl Store {
+impl Archives {
     /// Writes images as a tar that is an OCI layout and a docker-archive at once. Gives the ids saved.
     ///
     /// # Errors
-    /// As [`Self::resolve`], and when the writer fails.
+    /// As [`Store::resolve`], and when the writer fails.
     pub async fn save<W>(&self, save: Save, mut output: W) -> Result<Vec<Digest>>
     where
         W: AsyncWrite + Send + Unpin + 'static,
     {
-        let this = self.clone();
+        let this = self.store.clone();
         let (tx, mut rx) = mpsc::channel::<Bytes>(PIECES);
         let worker = blocking(move || {
             let plan = this.plan_save(&save)?;
@@ -67,7 +67,10 @@ impl Store {
         pumped.map_err(Error::Input)?;
         worked
     }
+}
 
+/// What a save does, on a blocking thread.
+impl Store {
     fn plan_save(&self, save: &Save) -> Result<Plan> {
         let names = self.names();
         let mut plan = Plan::default();
@@ -87,7 +90,7 @@ impl Store {
         target: &Descriptor,
         save: &Save,
     ) -> Result<()> {
-        let all = self.manifests_of(target)?;
+        let all = Walk(self).manifests_of(target)?;
         let wanted = |m: &&ManifestAt| match save.platforms.as_slice() {
             [] => m.record.is_some(),
             list => m.platform().is_some_and(|p| list.iter().any(|w| platform::is_exact(w, &p))) && m.record.is_some(),
@@ -107,12 +110,12 @@ impl Store {
         plan.ids.push(digest_of(target)?);
         let mut blobs = BTreeMap::new();
         if save.platforms.is_empty() {
-            self.blobs_of(&top, &mut blobs)?;
+            Walk(self).blobs_of(&top, &mut blobs)?;
         } else {
             for m in &here {
-                self.blobs_of(&m.descriptor, &mut blobs)?;
+                Walk(self).blobs_of(&m.descriptor, &mut blobs)?;
             }
-            self.walk(&top, 0, &mut |d, is_index| {
+            Walk(self).each(&top, 0, &mut |d, is_index| {
                 if is_index {
                     blobs.insert(d.digest.clone(), d.clone());
                 }
@@ -132,7 +135,7 @@ impl Store {
             top.annotations.insert(REF_NAME.to_owned(), tag);
         }
         plan.index.push(top);
-        let best = self.best(&all, save.platforms.first()).or_else(|| here.first().copied());
+        let best = best_of(&all, save.platforms.first()).or_else(|| here.first().copied());
         if let Some(best) = best {
             self.plan_docker(plan, best, name)?;
         }

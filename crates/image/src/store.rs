@@ -9,7 +9,9 @@ use oci::image::{Descriptor, Image as ImageDocument};
 
 use crate::names::Names;
 use crate::record::{MANIFESTS, ManifestRecord, NAMES, NameRecord};
-use crate::{DiskUsage, Error, Result, StoreConfig, document};
+use crate::sweep::Sweeper;
+use crate::walk::Walk;
+use crate::{Archives, DiskUsage, Error, Result, Rootfs, StoreConfig, document};
 
 /// How long content that no image refers to is kept for a resumed pull.
 const KEEP_UNREFERENCED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -72,8 +74,18 @@ impl Store {
                 pulls,
             }),
         };
-        store.sweep_stale(KEEP_UNREFERENCED)?;
+        Sweeper(&store).stale(KEEP_UNREFERENCED)?;
         Ok(store)
+    }
+
+    /// Load, save, import.
+    pub fn archives(&self) -> Archives {
+        Archives::new(self.clone())
+    }
+
+    /// The root file systems of containers.
+    pub fn rootfs(&self) -> Rootfs {
+        Rootfs::new(self.clone())
     }
 
     /// The engine's data-root.
@@ -110,7 +122,7 @@ impl Store {
     /// If the records cannot be read.
     pub fn verify(&self) -> Result<Vec<Error>> {
         let mut out = Vec::new();
-        for descriptor in self.reachable_blobs()?.values() {
+        for descriptor in Walk(self).reachable_blobs()?.values() {
             if let Ok(digest) = descriptor.digest.parse()
                 && let Err(e) = self.inner.content.verify(&digest)
             {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use id::Digest;
 use oci::image::{Descriptor, media_type};
 
+use crate::walk::Walk;
 use crate::{Result, Store};
 
 /// What a sweep took away.
@@ -18,24 +19,27 @@ pub(crate) struct Swept {
     pub(crate) bytes: u64,
 }
 
-impl Store {
+/// Takes away what nothing refers to.
+pub(crate) struct Sweeper<'a>(pub(crate) &'a Store);
+
+impl Sweeper<'_> {
     /// Removes the content and layers of images that lost their last name, unless other images, containers
     /// or running operations use them.
-    pub(crate) fn sweep_targets(&self, targets: &[Descriptor]) -> Result<Swept> {
+    pub(crate) fn targets(&self, targets: &[Descriptor]) -> Result<Swept> {
         let mut candidates = BTreeMap::new();
         for target in targets {
-            if let Err(e) = self.blobs_of(target, &mut candidates) {
+            if let Err(e) = Walk(self.0).blobs_of(target, &mut candidates) {
                 tracing::warn!(image = %target.digest, error = %e, "removed image cannot be walked");
                 candidates.insert(target.digest.clone(), target.clone());
             }
         }
-        self.sweep_candidates(candidates)
+        self.candidates(candidates)
     }
 
-    fn sweep_candidates(&self, candidates: BTreeMap<String, Descriptor>) -> Result<Swept> {
-        let _alone = self.inner.sweep.write().unwrap_or_else(PoisonError::into_inner);
-        let keep = self.reachable_blobs()?;
-        let pinned = self.pinned();
+    fn candidates(&self, candidates: BTreeMap<String, Descriptor>) -> Result<Swept> {
+        let _alone = self.0.inner.sweep.write().unwrap_or_else(PoisonError::into_inner);
+        let keep = Walk(self.0).reachable_blobs()?;
+        let pinned = self.0.pinned();
         let mut swept = Swept::default();
         let mut keys = HashSet::new();
         let mut gone = Vec::new();
@@ -44,16 +48,16 @@ impl Store {
             if pinned.contains_key(&digest) {
                 continue;
             }
-            if let Some(record) = self.manifest_record(digest.as_str())? {
+            if let Some(record) = self.0.manifest_record(digest.as_str())? {
                 keys.extend(record.keys);
                 gone.push(digest.clone());
             }
-            swept.bytes += self.inner.content.remove(&digest)?.unwrap_or(0);
+            swept.bytes += self.0.inner.content.remove(&digest)?.unwrap_or(0);
             if media_type::is_manifest(&descriptor.media_type) || media_type::is_index(&descriptor.media_type) {
                 swept.documents.push(digest);
             }
         }
-        self.change(|_, change| {
+        self.0.change(|_, change| {
             gone.into_iter().for_each(|d| change.remove_manifest(d));
             Ok(())
         })?;
@@ -62,10 +66,10 @@ impl Store {
     }
 
     /// Removes these blobs and layers unless something uses them.
-    pub(crate) fn sweep_blobs(&self, blobs: BTreeMap<String, Descriptor>, keys: Vec<String>) -> Result<()> {
-        self.sweep_candidates(blobs)?;
-        let _alone = self.inner.sweep.write().unwrap_or_else(PoisonError::into_inner);
-        let pinned = self.pinned();
+    pub(crate) fn blobs(&self, blobs: BTreeMap<String, Descriptor>, keys: Vec<String>) -> Result<()> {
+        self.candidates(blobs)?;
+        let _alone = self.0.inner.sweep.write().unwrap_or_else(PoisonError::into_inner);
+        let pinned = self.0.pinned();
         self.remove_layers(&keys.into_iter().collect(), &pinned).map(drop)
     }
 
@@ -76,43 +80,43 @@ impl Store {
         }
         let used = self.used_layers()?;
         for key in keys.iter().filter(|k| !used.contains(*k) && !is_pinned(pinned, k)) {
-            bytes += self.inner.snapshots.layer(key)?.map_or(0, |l| l.bytes);
-            self.inner.snapshots.remove_layer(key)?;
+            bytes += self.0.inner.snapshots.layer(key)?.map_or(0, |l| l.bytes);
+            self.0.inner.snapshots.remove_layer(key)?;
         }
         Ok(bytes)
     }
 
     /// Layers of all images and of all containers.
     fn used_layers(&self) -> Result<HashSet<String>> {
-        let mut used = self.inner.snapshots.rw_lowers()?;
-        used.extend(self.manifest_records()?.into_iter().flat_map(|(_, r)| r.keys));
+        let mut used = self.0.inner.snapshots.rw_lowers()?;
+        used.extend(self.0.manifest_records()?.into_iter().flat_map(|(_, r)| r.keys));
         Ok(used)
     }
 
     /// Removes what a crash or a failed pull left: partial downloads, unreferenced blobs and layers older than `age`.
     /// Gives the bytes freed.
-    pub(crate) fn sweep_stale(&self, age: Duration) -> Result<u64> {
-        let _alone = self.inner.sweep.write().unwrap_or_else(PoisonError::into_inner);
-        let keep = self.reachable_blobs()?;
-        let pinned = self.pinned();
-        let mut bytes = self.inner.content.expire_partials(age)?;
-        bytes += self.inner.content.sweep(|d| keep.contains_key(d.as_str()) || pinned.contains_key(d), age)?;
-        let records = self.manifest_records()?;
+    pub(crate) fn stale(&self, age: Duration) -> Result<u64> {
+        let _alone = self.0.inner.sweep.write().unwrap_or_else(PoisonError::into_inner);
+        let keep = Walk(self.0).reachable_blobs()?;
+        let pinned = self.0.pinned();
+        let mut bytes = self.0.inner.content.expire_partials(age)?;
+        bytes += self.0.inner.content.sweep(|d| keep.contains_key(d.as_str()) || pinned.contains_key(d), age)?;
+        let records = self.0.manifest_records()?;
         let stale: Vec<Digest> = records
             .iter()
             .filter(|(digest, _)| !keep.contains_key(digest))
             .filter_map(|(digest, _)| digest.parse().ok())
             .filter(|d| !pinned.contains_key(d))
             .collect();
-        self.change(|_, change| {
+        self.0.change(|_, change| {
             stale.into_iter().for_each(|d| change.remove_manifest(d));
             Ok(())
         })?;
         let used = self.used_layers()?;
-        for key in self.inner.snapshots.layers()? {
+        for key in self.0.inner.snapshots.layers()? {
             if !used.contains(&key) && !is_pinned(&pinned, &key) {
-                bytes += self.inner.snapshots.layer(&key).ok().flatten().map_or(0, |l| l.bytes);
-                if let Err(e) = self.inner.snapshots.remove_layer(&key) {
+                bytes += self.0.inner.snapshots.layer(&key).ok().flatten().map_or(0, |l| l.bytes);
+                if let Err(e) = self.0.inner.snapshots.remove_layer(&key) {
                     tracing::warn!(layer = key, error = %e, "stale layer cannot be removed");
                 }
             }

@@ -163,7 +163,7 @@ impl<'a> Assembly<'a> {
 
     fn layer(&mut self, i: usize) -> Result<(String, Option<Unpacked>)> {
         let diff = &self.diff_ids[i];
-        if let Some(key) = self.store.layer_key(self.diff_ids, i)? {
+        if let Some(key) = layer_key(self.store, self.diff_ids, i)? {
             if self.fresh[i].is_none() {
                 self.check_known(i)?;
             }
@@ -262,33 +262,31 @@ impl<'a> Assembly<'a> {
     }
 }
 
-impl Store {
-    /// The snapshot of layer `i` in this chain, if there is one.
-    pub(crate) fn layer_key(&self, diff_ids: &[Digest], i: usize) -> Result<Option<String>> {
-        let snapshots = &self.inner.snapshots;
-        let own = diff_ids[i].hex();
-        if let Some(info) = snapshots.layer(own)?
-            && (i == 0 || !info.needs_lower)
-        {
-            return Ok(Some(own.to_owned()));
-        }
-        let Some(chain) = chain_id(&diff_ids[..=i]).filter(|_| i > 0) else { return Ok(None) };
-        Ok(snapshots.layer(chain.hex())?.map(|_| chain.hex().to_owned()))
+/// The snapshot of layer `i` in this chain, if there is one.
+pub(crate) fn layer_key(store: &Store, diff_ids: &[Digest], i: usize) -> Result<Option<String>> {
+    let snapshots = &store.inner.snapshots;
+    let own = diff_ids[i].hex();
+    if let Some(info) = snapshots.layer(own)?
+        && (i == 0 || !info.needs_lower)
+    {
+        return Ok(Some(own.to_owned()));
     }
+    let Some(chain) = chain_id(&diff_ids[..=i]).filter(|_| i > 0) else { return Ok(None) };
+    Ok(snapshots.layer(chain.hex())?.map(|_| chain.hex().to_owned()))
+}
 
-    /// Unpacks a manifest whose blobs are here; gives the keys of its layers.
-    pub(crate) fn unpack_now(&self, manifest: &Descriptor, mut record: ManifestRecord) -> Result<Vec<String>> {
-        let diff_ids = record.diff_ids();
-        let blobs: Vec<Digest> = record.layers.iter().map(|l| l.digest.clone()).collect();
-        let mut assembly = Assembly::new(self, &diff_ids, &blobs);
-        assembly.complete()?;
-        (record.keys, record.unpacked) = assembly.publish()?;
-        let keys = record.keys.clone();
-        let digest = digest_of(manifest)?;
-        self.change(|_, change| {
-            change.put_manifest(digest, record);
-            Ok(())
-        })?;
-        Ok(keys)
-    }
+/// Unpacks a manifest whose blobs are here; gives the keys of its layers.
+pub(crate) fn unpack_now(store: &Store, manifest: &Descriptor, mut record: ManifestRecord) -> Result<Vec<String>> {
+    let diff_ids = record.diff_ids();
+    let blobs: Vec<Digest> = record.layers.iter().map(|l| l.digest.clone()).collect();
+    let mut assembly = Assembly::new(store, &diff_ids, &blobs);
+    assembly.complete()?;
+    (record.keys, record.unpacked) = assembly.publish()?;
+    let keys = record.keys.clone();
+    let digest = digest_of(manifest)?;
+    store.change(|_, change| {
+        change.put_manifest(digest, record);
+        Ok(())
+    })?;
+    Ok(keys)
 }

@@ -31,13 +31,17 @@ impl ManifestAt {
     }
 }
 
-impl Store {
+/// Finds its way through what is here.
+#[derive(Clone, Copy)]
+pub(crate) struct Walk<'a>(pub(crate) &'a Store);
+
+impl Walk<'_> {
     /// The manifests of a target, in the index's order.
     pub(crate) fn manifests_of(&self, target: &Descriptor) -> Result<Vec<ManifestAt>> {
         let mut out = Vec::new();
-        self.walk(target, 0, &mut |descriptor, is_index| {
+        self.each(target, 0, &mut |descriptor, is_index| {
             if !is_index {
-                let record = self.manifest_record(&descriptor.digest)?;
+                let record = self.0.manifest_record(&descriptor.digest)?;
                 out.push(ManifestAt { descriptor: descriptor.clone(), record });
             }
             Ok(())
@@ -47,7 +51,7 @@ impl Store {
 
     /// Calls `visit` for each index (`true`) and manifest (`false`) below `target`. Indexes that are not here are
     /// passed over.
-    pub(crate) fn walk(
+    pub(crate) fn each(
         &self,
         target: &Descriptor,
         nesting: usize,
@@ -60,35 +64,21 @@ impl Store {
         if nesting >= MAX_NESTING {
             return Err(Error::InvalidDocument { what: "index", digest, why: "nested too deep".to_owned() });
         }
-        let bytes = match self.inner.content.read(&digest, document::MAX_MANIFEST) {
+        let bytes = match self.0.inner.content.read(&digest, document::MAX_MANIFEST) {
             Err(content::Error::NotFound(_)) => return Ok(()),
             other => other?,
         };
         visit(target, true)?;
         for child in &document::index(&digest, &target.media_type, &bytes)?.manifests {
-            self.walk(child, nesting + 1, visit)?;
+            self.each(child, nesting + 1, visit)?;
         }
         Ok(())
-    }
-
-    /// The best manifest for a platform among those that are here. `wanted` exactly, or what the host runs.
-    pub(crate) fn best<'a>(&self, all: &'a [ManifestAt], wanted: Option<&Platform>) -> Option<&'a ManifestAt> {
-        let host = platform::host();
-        let rank = |have: &Platform| match wanted {
-            Some(w) => platform::is_exact(w, have).then_some(0),
-            None => platform::rank(&host, have),
-        };
-        all.iter()
-            .filter(|m| m.record.is_some() && !m.is_attestation())
-            .filter_map(|m| Some((rank(&m.platform()?)?, m)))
-            .min_by_key(|(rank, _)| *rank)
-            .map(|(_, m)| m)
     }
 
     /// All blobs that belong to a target and are here, by digest.
     pub(crate) fn blobs_of(&self, target: &Descriptor, out: &mut BTreeMap<String, Descriptor>) -> Result<()> {
         let mut manifests = Vec::new();
-        self.walk(target, 0, &mut |d, is_index| {
+        self.each(target, 0, &mut |d, is_index| {
             if is_index {
                 out.insert(d.digest.clone(), d.clone());
             } else {
@@ -98,13 +88,13 @@ impl Store {
         })?;
         for d in manifests {
             let digest = digest_of(&d)?;
-            if self.inner.content.size_of(&digest)?.is_none() {
+            if self.0.inner.content.size_of(&digest)?.is_none() {
                 continue;
             }
             out.insert(d.digest.clone(), d.clone());
             for blob in self.children(&digest, &d)? {
                 let child = digest_of(&blob)?;
-                if self.inner.content.size_of(&child)?.is_some() {
+                if self.0.inner.content.size_of(&child)?.is_some() {
                     out.insert(blob.digest.clone(), blob);
                 }
             }
@@ -117,7 +107,7 @@ impl Store {
         if !media_type::is_manifest(&d.media_type) {
             return Ok(Vec::new());
         }
-        let bytes = self.inner.content.read(digest, document::MAX_MANIFEST)?;
+        let bytes = self.0.inner.content.read(digest, document::MAX_MANIFEST)?;
         let manifest = document::manifest(digest, &d.media_type, &bytes)?;
         Ok(std::iter::once(manifest.config).chain(manifest.layers).collect())
     }
@@ -125,7 +115,7 @@ impl Store {
     /// The blobs of all images.
     pub(crate) fn reachable_blobs(&self) -> Result<BTreeMap<String, Descriptor>> {
         let mut out = BTreeMap::new();
-        let names = self.names();
+        let names = self.0.names();
         for (name, record) in names.iter() {
             // One broken image must not make others' content look unreferenced, nor stop the rest.
             if let Err(e) = self.blobs_of(&record.target, &mut out) {
@@ -135,4 +125,18 @@ impl Store {
         }
         Ok(out)
     }
+}
+
+/// The best manifest for a platform among those that are here. `wanted` exactly, or what the host runs.
+pub(crate) fn best_of<'a>(all: &'a [ManifestAt], wanted: Option<&Platform>) -> Option<&'a ManifestAt> {
+    let host = platform::host();
+    let rank = |have: &Platform| match wanted {
+        Some(w) => platform::is_exact(w, have).then_some(0),
+        None => platform::rank(&host, have),
+    };
+    all.iter()
+        .filter(|m| m.record.is_some() && !m.is_attestation())
+        .filter_map(|m| Some((rank(&m.platform()?)?, m)))
+        .min_by_key(|(rank, _)| *rank)
+        .map(|(_, m)| m)
 }

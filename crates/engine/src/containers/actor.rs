@@ -508,7 +508,7 @@ impl Actor {
             self.kill_and_wait(inbox).await?;
         }
         self.release_run().await;
-        self.shared.images.remove_rw(self.id())?;
+        self.shared.images.rootfs().remove_rw(self.id())?;
         files::remove_tree(&self.shared.container_dir(self.id()))?;
         self.shared.meta.delete(CONTAINERS, self.record.id.as_str())?;
         self.shared.containers.remove(self.id());

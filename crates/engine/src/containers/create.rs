@@ -63,7 +63,7 @@ impl Containers {
         let dir = shared.container_dir(&id);
         let made = || -> Result<image::RootfsMount, Error> {
             mounts::make_sources(&record.spec, &record.mounts)?;
-            let rootfs = shared.images.prepare_rw(&id, &image)?;
+            let rootfs = shared.images.rootfs().prepare_rw(&id, &image)?;
             files::make_dir(&dir, 0o710)?;
             super::identity::check_working_dir(&rootfs, &record.spec.config.working_dir)?;
             shared.meta.put(CONTAINERS, id.as_str(), &record)?;
@@ -71,7 +71,7 @@ impl Containers {
         };
         let rootfs = made().inspect_err(|_| {
             shared.containers.release(&name);
-            for undone in [shared.images.remove_rw(&id).map_err(Error::from), files::remove_tree(&dir)] {
+            for undone in [shared.images.rootfs().remove_rw(&id).map_err(Error::from), files::remove_tree(&dir)] {
                 if let Err(error) = undone {
                     tracing::warn!("undoing a failed create: {error}");
                 }

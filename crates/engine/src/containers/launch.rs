@@ -37,7 +37,7 @@ impl Actor {
             None => {
                 let image =
                     self.shared.images.resolve(self.record.image.id.as_str(), Some(&self.record.image.platform))?;
-                let rootfs = self.shared.images.rw_mount(&self.record.id, Some(&image))?;
+                let rootfs = self.shared.images.rootfs().rw_mount(&self.record.id, Some(&image))?;
                 self.rootfs = Some(rootfs.clone());
                 rootfs
             }

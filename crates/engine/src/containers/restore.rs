@@ -88,7 +88,7 @@ impl Containers {
             let recorded = matches!(self.shared.meta.get(CONTAINERS, &name), Ok(None));
             if !known && recorded {
                 if let Ok(id) = name.parse() {
-                    let _ = self.shared.images.remove_rw(&id);
+                    let _ = self.shared.images.rootfs().remove_rw(&id);
                 }
                 if let Err(error) = files::remove_tree(&containers.join(&name)) {
                     tracing::warn!("sweeping containers: {error}");

@@ -80,7 +80,7 @@ impl Containers {
                 }
                 root
             } else {
-                let mount = shared.images.rw_mount(&view.id, None)?;
+                let mount = shared.images.rootfs().rw_mount(&view.id, None)?;
                 overlay(&mount, wanted == TreeUse::Write)?
             };
             Ok(Tree { root, view, reference })
@@ -95,7 +95,7 @@ impl Containers {
     pub async fn changes(&self, reference: &str) -> Result<Vec<image::Change>, Error> {
         let view = self.find(reference)?.view();
         let shared = self.shared.clone();
-        let read = move || Ok(without_mount_points(shared.images.changes(&view.id)?));
+        let read = move || Ok(without_mount_points(shared.images.rootfs().changes(&view.id)?));
         tokio::task::spawn_blocking(read).await.unwrap_or(Err(Error::ShuttingDown))
     }
 

@@ -11,7 +11,7 @@ async fn a_container_becomes_an_image_on_top_of_its_own() {
     place.load(&docker_archive(&["app:1"], &layers, &config(&layers, "v"))).expect("loads");
     let parent = place.store.resolve("app:1", None).expect("resolves");
     let container = ContainerId::from_bytes([5; 32]);
-    let mount = place.store.prepare_rw(&container, &parent).expect("prepares");
+    let mount = place.store.rootfs().prepare_rw(&container, &parent).expect("prepares");
     let commit = |name: &str| Commit {
         container: container.clone(),
         parent: Some(parent.clone()),
@@ -29,7 +29,7 @@ async fn a_container_becomes_an_image_on_top_of_its_own() {
     std::fs::write(mount.upper.join("etc/os"), "changed").expect("writes");
     let whiteout = mount.upper.join("etc/gone");
     rustix::fs::mknodat(rustix::fs::CWD, &whiteout, rustix::fs::FileType::CharacterDevice, 0.into(), 0).expect("mknod");
-    let changes = place.store.changes(&container).expect("walks");
+    let changes = place.store.rootfs().changes(&container).expect("walks");
     let got: Vec<(&str, ChangeKind)> = changes.iter().map(|c| (c.path.as_str(), c.kind)).collect();
     assert_eq!(
         got,
@@ -49,12 +49,12 @@ async fn a_container_becomes_an_image_on_top_of_its_own() {
     assert_eq!((history[0].created_by.as_str(), history[0].comment.as_str()), ("sh -c x", "why"));
     assert_eq!(history[1].id, parent.id.to_string(), "the parent is known");
     let other = ContainerId::from_bytes([6; 32]);
-    let top = place.store.prepare_rw(&other, &image).expect("prepares").lower[0].clone();
+    let top = place.store.rootfs().prepare_rw(&other, &image).expect("prepares").lower[0].clone();
     assert_eq!(std::fs::read(top.join("etc/os")).expect("read"), b"changed");
     assert!(std::fs::symlink_metadata(top.join("etc/gone")).is_ok(), "a whiteout");
     assert!(place.store.verify().expect("verifies").is_empty());
     for c in [&container, &other] {
-        place.store.remove_rw(c).expect("removes");
+        place.store.rootfs().remove_rw(c).expect("removes");
     }
     for id in [empty.as_str(), id.as_str(), parent.id.as_str()] {
         let force = RemoveOptions { force: true, ..RemoveOptions::default() };

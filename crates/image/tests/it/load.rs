@@ -18,15 +18,15 @@ fn container(n: u8) -> ContainerId {
 
 fn check_rootfs(place: &Place, name: &str) {
     let image = place.store.resolve(name, None).expect("resolves");
-    let mount = place.store.prepare_rw(&container(1), &image).expect("prepares");
+    let mount = place.store.rootfs().prepare_rw(&container(1), &image).expect("prepares");
     assert_eq!(mount.lower.len(), 2);
     let read = |p: &Path| std::fs::read(p).expect("read");
     assert_eq!(read(&mount.lower[0].join("etc/new")), b"top");
     assert_eq!(read(&mount.lower[1].join("etc/os")), b"base");
     assert_eq!(read(&mount.lower[1].join("bin/sh")).len(), 200_000);
     assert!(mount.upper.is_dir() && mount.work.is_dir());
-    assert_eq!(place.store.rw_mount(&container(1), None).expect("mount"), mount);
-    place.store.remove_rw(&container(1)).expect("removes");
+    assert_eq!(place.store.rootfs().rw_mount(&container(1), None).expect("mount"), mount);
+    place.store.rootfs().remove_rw(&container(1)).expect("removes");
 }
 
 async fn check_all_goes(place: &Place) {
@@ -195,7 +195,8 @@ async fn an_async_stream_is_loaded_with_progress() {
     let lines = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let sink = std::sync::Arc::clone(&lines);
     let progress: image::ProgressSink = std::sync::Arc::new(move |p| sink.lock().expect("lock").push(p));
-    let loaded = place.store.load(std::io::Cursor::new(archive), Load::default(), progress).await.expect("loads");
+    let loaded =
+        place.store.archives().load(std::io::Cursor::new(archive), Load::default(), progress).await.expect("loads");
     let want = image::Progress::Stream(format!("Loaded image ID: {}\n", loaded[0].id));
     assert_eq!(*lines.lock().expect("lock"), [want]);
     check_all_goes(&place).await;

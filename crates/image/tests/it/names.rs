@@ -95,11 +95,11 @@ async fn layers_of_a_container_outlive_the_image() {
     let (place, id) = place(&["a:1"]);
     let image = place.store.resolve("a:1", None).expect("resolves");
     let container = ContainerId::from_bytes([1; 32]);
-    let mount = place.store.prepare_rw(&container, &image).expect("prepares");
+    let mount = place.store.rootfs().prepare_rw(&container, &image).expect("prepares");
     remove(&place, &id, true, &Containers::default()).await.expect("removes");
-    assert_eq!(place.store.rw_mount(&container, None).expect("still there"), mount);
+    assert_eq!(place.store.rootfs().rw_mount(&container, None).expect("still there"), mount);
     assert!(mount.lower[0].join("f").exists());
-    place.store.remove_rw(&container).expect("removes");
+    place.store.rootfs().remove_rw(&container).expect("removes");
     place.store.prune(&ListFilter::default(), &NoneInUse).await.expect("prunes");
     assert_eq!(place.files(), Vec::<String>::new());
 }

@@ -110,10 +110,10 @@ async fn an_image_is_pulled_shown_and_usable() {
         [format!(": Digest: {}", pulled.id), format!(": Status: Downloaded newer image for {name}"),]
     );
     let image = p.place.store.resolve(&name, None).expect("resolves");
-    let mount = p.place.store.prepare_rw(&ContainerId::from_bytes([1; 32]), &image).expect("prepares");
+    let mount = p.place.store.rootfs().prepare_rw(&ContainerId::from_bytes([1; 32]), &image).expect("prepares");
     assert_eq!(std::fs::read(mount.lower[1].join("bin/sh")).expect("read"), noise(1, 700_000));
     assert_eq!(std::fs::read(mount.lower[0].join("etc/new")).expect("read"), noise(2, 90_000));
-    p.place.store.remove_rw(&ContainerId::from_bytes([1; 32])).expect("removes");
+    p.place.store.rootfs().remove_rw(&ContainerId::from_bytes([1; 32])).expect("removes");
 
     let before = p.registry.requests("/blobs/");
     let again = p.pull("app:1").await.expect("pulls");
@@ -292,11 +292,11 @@ async fn layers_that_lean_on_others_are_unpacked_over_them() {
     for tag in ["app:1", "app:2"] {
         p.pull(tag).await.expect("pulls");
         let image = p.place.store.resolve(&p.name(tag), None).expect("resolves");
-        let mount = p.place.store.prepare_rw(&ContainerId::from_bytes([2; 32]), &image).expect("prepares");
+        let mount = p.place.store.rootfs().prepare_rw(&ContainerId::from_bytes([2; 32]), &image).expect("prepares");
         assert_eq!(std::fs::read(mount.lower[0].join("usr/lib/so")).expect("read"), b"1");
         // It is unpacked for this chain, not under its own name.
         assert!(!mount.lower[0].to_string_lossy().contains(&sha(&lean)[7..]));
-        p.place.store.remove_rw(&ContainerId::from_bytes([2; 32])).expect("removes");
+        p.place.store.rootfs().remove_rw(&ContainerId::from_bytes([2; 32])).expect("removes");
     }
     p.check_all_goes().await;
 }

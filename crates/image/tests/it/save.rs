@@ -28,7 +28,7 @@ impl tokio::io::AsyncWrite for Sink {
 async fn save(place: &Place, names: &[&str]) -> Result<Vec<u8>, String> {
     let sink = Sink::default();
     let save = Save { names: names.iter().map(|n| (*n).to_owned()).collect(), platforms: Vec::new() };
-    place.store.save(save, sink.clone()).await.map_err(|e| e.to_string())?;
+    place.store.archives().save(save, sink.clone()).await.map_err(|e| e.to_string())?;
     Ok(std::mem::take(&mut sink.0.lock().expect("lock")))
 }
 
@@ -65,7 +65,7 @@ async fn what_is_saved_is_loaded_again() {
         names: vec!["a:1".to_owned()],
         platforms: vec![Platform { os: "linux".into(), architecture: "s390x".into(), ..Platform::default() }],
     };
-    let e = place.store.save(save, Sink::default()).await.expect_err("has no such platform").to_string();
+    let e = place.store.archives().save(save, Sink::default()).await.expect_err("has no such platform").to_string();
     assert_eq!(e, "image with reference a:1 was found but does not provide the specified platform (linux/s390x)");
 }
 
@@ -81,7 +81,7 @@ async fn a_root_file_system_becomes_an_image() {
             changes: vec!["CMD [\"sh\"]".to_owned(), "ENV A=b".to_owned()],
             ..Import::default()
         };
-        let id = place.store.import(std::io::Cursor::new(input), import).await.expect("imports");
+        let id = place.store.archives().import(std::io::Cursor::new(input), import).await.expect("imports");
         let view = place.store.inspect(&format!("imp:{n}"), None).expect("inspects");
         assert_eq!(view.id, id);
         let doc = view.document.expect("document");
@@ -91,9 +91,9 @@ async fn a_root_file_system_becomes_an_image() {
         ids.push(id);
     }
     let bad = Import { changes: vec!["RUN x".to_owned()], ..Import::default() };
-    let e = place.store.import(std::io::Cursor::new(rootfs.clone()), bad).await.expect_err("is refused");
+    let e = place.store.archives().import(std::io::Cursor::new(rootfs.clone()), bad).await.expect_err("is refused");
     assert_eq!(e.to_string(), "RUN is not a valid change command");
-    let e = place.store.import(std::io::Cursor::new(b"no tar".repeat(200)), Import::default()).await;
+    let e = place.store.archives().import(std::io::Cursor::new(b"no tar".repeat(200)), Import::default()).await;
     assert_eq!(e.expect_err("is refused").to_string(), "archive/tar: invalid tar header");
     for id in ids {
         place.store.remove(id.as_str(), RemoveOptions::default(), &NoneInUse).await.expect("removes");

@@ -26,7 +26,7 @@ impl Place {
     }
 
     pub(crate) fn load(&self, archive: &[u8]) -> image::Result<Vec<Loaded>> {
-        self.store.load_blocking(&mut &archive[..], &Load::default())
+        self.store.archives().load_blocking(&mut &archive[..], &Load::default())
     }
 
     /// Files below the content and layer directories: nothing must be left when all images are gone.
