@@ -68,6 +68,20 @@ pub struct Mount {
     pub propagation: String,
     /// Bind with everything mounted below.
     pub recursive: bool,
+    /// Whether what is mounted below is read-only too.
+    pub read_only_recursive: ReadOnlyRecursive,
+}
+
+/// How far read-only reaches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ReadOnlyRecursive {
+    /// Everything mounted below, if the kernel can.
+    #[default]
+    IfPossible,
+    /// Not what is mounted below.
+    No,
+    /// Everything mounted below, or the container cannot be.
+    Must,
 }
 
 /// A device node of the host.

@@ -12,7 +12,9 @@ mod security;
 pub mod user;
 
 pub use error::BundleError;
-pub use input::{BundleInput, Defaults, DeviceNode, ExecInput, HostFacts, Joins, Mount, NetworkFiles};
+pub use input::{
+    BundleInput, Defaults, DeviceNode, ExecInput, HostFacts, Joins, Mount, NetworkFiles, ReadOnlyRecursive,
+};
 pub use process::exec_process;
 pub use resources::{resources, update_resources};
 pub use security::{SeccompChoice, Security};

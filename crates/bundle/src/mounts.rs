@@ -3,7 +3,7 @@
 use oci::runtime::Mount as OciMount;
 use spec::MountType;
 
-use crate::{BundleError, BundleInput, linux};
+use crate::{BundleError, BundleInput, ReadOnlyRecursive, linux};
 
 /// Options of every tmpfs of the user's, unless they say otherwise.
 const TMPFS: [&str; 4] = ["noexec", "nosuid", "nodev", "rprivate"];
@@ -80,11 +80,9 @@ fn shm(input: &BundleInput<'_>) -> Result<OciMount, BundleError> {
 }
 
 fn binds(input: &BundleInput<'_>) -> Result<Vec<OciMount>, BundleError> {
-    let declared = input.spec.host.mounts.as_deref().unwrap_or_default();
     let one = |m: &crate::Mount| {
-        let bind = declared.iter().find(|d| d.target == m.destination).and_then(|d| d.bind_options.as_ref());
-        let recursive = m.recursive && !bind.is_some_and(|b| b.non_recursive);
-        if bind.is_some_and(|b| b.read_only_force_recursive) && !m.rw {
+        let recursive = m.recursive;
+        if m.read_only_recursive == ReadOnlyRecursive::Must && !m.rw {
             if m.propagation != "rprivate" {
                 return Err(BundleError::ReadOnlyPropagation);
             }
@@ -96,7 +94,7 @@ fn binds(input: &BundleInput<'_>) -> Result<Vec<OciMount>, BundleError> {
         let mut options = vec![kind.to_owned()];
         if !m.rw {
             let recursive =
-                recursive && input.host.recursive_readonly && !bind.is_some_and(|b| b.read_only_non_recursive);
+                recursive && input.host.recursive_readonly && m.read_only_recursive != ReadOnlyRecursive::No;
             options.push(if recursive { "rro" } else { "ro" }.to_owned());
         }
         if !m.propagation.is_empty() {

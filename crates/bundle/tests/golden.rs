@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use bundle::{BundleInput, Defaults, DeviceNode, HostFacts, Joins, Mount, NetworkFiles, user};
+use bundle::{BundleInput, Defaults, DeviceNode, HostFacts, Joins, Mount, NetworkFiles, ReadOnlyRecursive, user};
 use oci::runtime::{DeviceRuleType, Seccomp, SeccompAction};
 use serde_json::{Value, json};
 
@@ -56,12 +56,22 @@ fn diff(a: &Value, b: &Value) -> BTreeMap<String, Value> {
 
 fn mounts(case: &Value) -> Vec<Mount> {
     let text = |m: &Value, key: &str| m[key].as_str().unwrap_or_default().to_owned();
-    let mount = |m: &Value| Mount {
-        source: text(m, "Source").into(),
-        destination: text(m, "Destination"),
-        rw: m["RW"].as_bool().unwrap_or_default(),
-        propagation: text(m, "Propagation"),
-        recursive: true,
+    let declared = &case["create"]["HostConfig"]["Mounts"];
+    let mount = |m: &Value| {
+        let declared = declared.as_array().into_iter().flatten().find(|d| d["Target"] == m["Destination"]);
+        let option = |key: &str| declared.is_some_and(|d| d["BindOptions"][key] == true);
+        Mount {
+            source: text(m, "Source").into(),
+            destination: text(m, "Destination"),
+            rw: m["RW"].as_bool().unwrap_or_default(),
+            propagation: text(m, "Propagation"),
+            recursive: !option("NonRecursive"),
+            read_only_recursive: match (option("ReadOnlyNonRecursive"), option("ReadOnlyForceRecursive")) {
+                (true, _) => ReadOnlyRecursive::No,
+                (_, true) => ReadOnlyRecursive::Must,
+                _ => ReadOnlyRecursive::IfPossible,
+            },
+        }
     };
     case["mounts"].as_array().into_iter().flatten().map(mount).collect()
 }

@@ -166,7 +166,8 @@ impl Containers {
             return Err(Error::NotImplemented("removing a legacy link"));
         }
         let handle = self.find(reference)?;
-        self.finish(async move { handle.ask(|reply| Msg::Remove { force: options.force, reply }).await }).await
+        let RemoveOptions { force, volumes, .. } = options;
+        self.finish(async move { handle.ask(|reply| Msg::Remove { force, volumes, reply }).await }).await
     }
 
     /// Removes the containers that do not run and pass the filters; gives their ids and the bytes won.
@@ -184,7 +185,7 @@ impl Containers {
                 continue;
             }
             let size = self.shared.images.rootfs().rw_usage(&view.id).unwrap_or(0);
-            if handle.ask(|reply| Msg::Remove { force: false, reply }).await.is_ok() {
+            if handle.ask(|reply| Msg::Remove { force: false, volumes: false, reply }).await.is_ok() {
                 ids.push(view.id.clone());
                 bytes += size;
             }

@@ -9,7 +9,7 @@ use metastore::Db;
 
 use crate::containers::{AccountCache, ContainerRecord, Registry, host_facts};
 use crate::shim::LauncherHandle;
-use crate::{Config, Containers, Error, Images, Networks, System, files};
+use crate::{Config, Containers, Error, Images, Networks, System, Volumes, files};
 
 /// What all services share.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) images: image::Store,
     pub(crate) registry: registry_client::Client,
     pub(crate) networks: network::Service,
+    pub(crate) volumes: volume::Store,
     pub(crate) events: Bus,
     pub(crate) launcher: LauncherHandle,
     pub(crate) containers: Registry,
@@ -81,6 +82,8 @@ pub struct Engine {
     pub images: Images,
     /// Networks.
     pub networks: Networks,
+    /// Volumes.
+    pub volumes: Volumes,
     /// What concerns the whole.
     pub system: System,
     /// The event stream.
@@ -110,6 +113,7 @@ impl Engine {
             meta.clone(),
         )?;
         let registry = crate::images::client(&config.registry)?;
+        let volumes = volume::Store::open(&config.data_root, meta.clone())?;
         let networks = network::Service::start(config.network.clone(), meta.clone()).await?;
         let shared = Arc::new(Shared {
             id: crate::system::daemon_id(&meta)?,
@@ -128,6 +132,7 @@ impl Engine {
             images,
             registry,
             networks,
+            volumes,
             _lock: lock,
         });
         shared.launcher.warm().await?;
@@ -137,6 +142,7 @@ impl Engine {
             containers,
             images: Images::new(shared.clone()),
             networks: Networks::new(shared.clone()),
+            volumes: Volumes::new(shared.clone()),
             system: System::new(shared.clone()),
             events: shared.events.clone(),
             shared,

@@ -128,6 +128,12 @@ pub enum Error {
     /// Networks.
     #[error(transparent)]
     Network(#[from] network::Error),
+    /// Volumes.
+    #[error(transparent)]
+    VolumeStore(#[from] volume::Error),
+    /// A mount that cannot be made. The text is whole.
+    #[error("{0}")]
+    Volume(String),
     /// A cgroup.
     #[error(transparent)]
     Cgroup(#[from] cgroup::Error),
@@ -204,14 +210,18 @@ impl HasKind for Error {
             Self::Image(e) => e.kind(),
             Self::Network(e) => e.kind(),
             Self::Cgroup(e) => e.kind(),
+            Self::VolumeStore(e) => e.kind(),
             Self::LogOpt(e) => e.kind(),
             Self::Log(e) => e.kind(),
             Self::Bundle(e) => e.kind(),
             Self::RestartPolicy(e) => e.kind(),
             Self::Meta(e) => e.kind(),
-            Self::Launch(_) | Self::Shim(_) | Self::ShimGone | Self::Io { .. } | Self::DataRootInUse(_) => {
-                ErrorKind::System
-            }
+            Self::Volume(_)
+            | Self::Launch(_)
+            | Self::Shim(_)
+            | Self::ShimGone
+            | Self::Io { .. }
+            | Self::DataRootInUse(_) => ErrorKind::System,
             Self::ShuttingDown => ErrorKind::Unavailable,
         }
     }

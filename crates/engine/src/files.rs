@@ -33,6 +33,11 @@ pub(crate) fn random() -> Result<[u8; 32], Error> {
     Ok(bytes)
 }
 
+/// A system error in the words that Go has for it.
+pub(crate) fn go_words(error: &std::io::Error) -> String {
+    error.to_string().split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
 /// Makes a directory and its parents with this mode; one that exists is left as it is.
 pub(crate) fn make_dir(path: &Path, mode: u32) -> Result<(), Error> {
     std::fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(|source| Error::Io {

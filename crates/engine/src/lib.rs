@@ -17,6 +17,7 @@ mod publish;
 mod session;
 mod shim;
 mod system;
+mod volumes;
 
 pub use config::{Config, Registry};
 pub use containers::{
@@ -31,3 +32,5 @@ pub use networks::Networks;
 pub use publish::CommitOptions;
 pub use session::Session;
 pub use system::{DiskUsage, Info, System, Version};
+pub use volume::NewVolume;
+pub use volumes::{VolumeUsage, VolumeView, Volumes};

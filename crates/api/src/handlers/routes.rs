@@ -116,11 +116,11 @@ fn network_routes() -> Vec<Route<App>> {
 fn volume_routes() -> Vec<Route<App>> {
     vec![
         Route::new(GET, "/volumes", Op::Other, volume::list),
-        Route::new(GET, "/volumes/{name}", Op::Other, volume::missing),
+        Route::new(GET, "/volumes/{name}", Op::Other, volume::inspect),
         Route::new(POST, "/volumes/create", Op::Other, volume::create),
         Route::new(POST, "/volumes/prune", Op::VolumePrune, volume::prune).since(V1_25),
         Route::new(PUT, "/volumes/{name}", Op::Other, no_swarm),
-        Route::new(DELETE, "/volumes/{name}", Op::Other, volume::missing),
+        Route::new(DELETE, "/volumes/{name}", Op::Other, volume::remove),
     ]
 }
 

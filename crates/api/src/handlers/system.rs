@@ -110,7 +110,7 @@ fn describe(app: &App) -> Info {
         driver: SNAPSHOTTER.to_owned(),
         driver_status: vec![["driver-type".to_owned(), "io.containerd.snapshotter.v1".to_owned()]],
         plugins: PluginsInfo {
-            volume: owned(&["local"]),
+            volume: app.engine.volumes.drivers(),
             network: owned(&["bridge", "host", "null"]),
             authorization: None,
             log: owned(&["json-file", "local", "none"]),
@@ -216,8 +216,9 @@ pub(crate) async fn disk_usage(request: Request) -> Result {
         shown.image_usage = Some(ImageUsage { items: verbose.then_some(items), ..summary });
     }
     if wants("volume") {
-        legacy.insert("Volumes".to_owned(), json::<[(); 0]>(&[])?);
-        shown.volume_usage = Some(volume::DiskUsage { items: verbose.then(Vec::new), ..Default::default() });
+        let (summary, items) = super::volume::disk_usage(&request.state.engine.volumes.usage().await?);
+        legacy.insert("Volumes".to_owned(), json(&items)?);
+        shown.volume_usage = Some(volume::DiskUsage { items: verbose.then_some(items), ..summary });
     }
     if wants("build-cache") {
         legacy.insert("BuildCache".to_owned(), json::<[(); 0]>(&[])?);

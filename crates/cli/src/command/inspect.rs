@@ -66,7 +66,7 @@ pub(super) fn show(names: &[String], template: &str, mut find: impl FnMut(&str) 
         };
         match &parsed {
             None => found.push(value),
-            Some(parsed) => match execute(parsed, &value) {
+            Some(parsed) => match execute(parsed, &with_zero_values(value, template)) {
                 Ok(text) => {
                     out.push_str(&text);
                     out.push('\n');
@@ -84,6 +84,22 @@ pub(super) fn show(names: &[String], template: &str, mut find: impl FnMut(&str) 
         Some(_) => console::out(&out)?,
     }
     if failures.is_empty() { Ok(()) } else { Err(Failure::new(failures.join("\n"))) }
+}
+
+/// Texts of mounts that are left out of the JSON when they are empty, and that Go's structures have all the same. A
+/// template that prints JSON again gets what came.
+fn with_zero_values(mut value: Value, template: &str) -> Value {
+    if template.contains("json") {
+        return value;
+    }
+    for mount in value.get_mut("Mounts").and_then(Value::as_array_mut).into_iter().flatten() {
+        for key in ["Name", "Driver"] {
+            if let Some(mount) = mount.as_object_mut() {
+                mount.entry(key).or_insert_with(|| "".into());
+            }
+        }
+    }
+    value
 }
 
 fn execute(template: &gotemplate::Template, value: &Value) -> Result<String> {

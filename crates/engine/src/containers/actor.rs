@@ -54,6 +54,8 @@ pub(crate) enum Msg {
     },
     Remove {
         force: bool,
+        /// Its anonymous volumes too.
+        volumes: bool,
         reply: Reply<()>,
     },
     Attach {
@@ -121,6 +123,8 @@ pub(crate) struct Actor {
     pub(super) execs: HashMap<String, ExecEntry>,
     pub(super) pending_attach: Vec<(AttachSpec, oneshot::Sender<UnixStream>)>,
     pub(super) start_error: Option<Error>,
+    /// The volumes of a run are mounted, or may be.
+    pub(super) volumes_mounted: bool,
     pub(super) queue: mpsc::UnboundedSender<Msg>,
     handle: Arc<Handle>,
     exits: watch::Sender<u64>,
@@ -154,6 +158,7 @@ impl Actor {
             execs: HashMap::new(),
             pending_attach: Vec::new(),
             start_error: None,
+            volumes_mounted: false,
             queue,
             handle,
             exits,
@@ -207,8 +212,8 @@ impl Actor {
             Msg::Rename { name, reply } => {
                 let _ = reply.send(self.rename(name));
             }
-            Msg::Remove { force, reply } => {
-                let result = self.remove(force, inbox).await;
+            Msg::Remove { force, volumes, reply } => {
+                let result = self.remove(force, volumes, inbox).await;
                 let _ = reply.send(result);
             }
             Msg::Attach { spec, reply } => {
@@ -297,7 +302,7 @@ impl Actor {
             Command::AutoRemove => {
                 let (reply, _) = oneshot::channel();
                 // Behind whatever waits already: a client that attached at the last moment is served first.
-                let _ = self.queue.send(Msg::Remove { force: false, reply });
+                let _ = self.queue.send(Msg::Remove { force: false, volumes: true, reply });
             }
         }
         None
@@ -481,10 +486,19 @@ impl Actor {
         self.exited(&exit).await;
     }
 
-    async fn remove(&mut self, force: bool, inbox: &mut mpsc::UnboundedReceiver<Msg>) -> Result<(), Error> {
+    async fn remove(
+        &mut self,
+        force: bool,
+        volumes: bool,
+        inbox: &mut mpsc::UnboundedReceiver<Msg>,
+    ) -> Result<(), Error> {
         let was_alive = self.record.state.is_alive();
+        // Kept with the phase: a daemon that takes over goes on with it.
+        let before = self.record.remove_volumes;
+        self.record.remove_volumes = before || volumes;
         match self.apply(Input::Remove { force }, "cannot remove container").await {
             Err(Error::State { source: Refused::RemoveAlive { status }, .. }) => {
+                self.record.remove_volumes = before;
                 return Err(Error::Conflict(format!(
                     "cannot remove container \"{}\": container is {status}: stop the container before removing or force remove",
                     self.record.name
@@ -508,6 +522,7 @@ impl Actor {
             self.kill_and_wait(inbox).await?;
         }
         self.release_run().await;
+        self.remove_volumes().await;
         self.shared.images.rootfs().remove_rw(self.id())?;
         files::remove_tree(&self.shared.container_dir(self.id()))?;
         self.shared.meta.delete(CONTAINERS, self.record.id.as_str())?;
@@ -521,6 +536,20 @@ impl Actor {
             let _ = tx.send(result.clone());
         }
         Ok(())
+    }
+
+    /// Removes the volumes that nobody named, if they shall go, and no other container has them.
+    async fn remove_volumes(&self) {
+        let anonymous = self.record.mounts.iter().filter(|p| p.kind == "volume" && p.anonymous);
+        let names: Vec<String> = anonymous.map(|p| p.name.clone()).collect();
+        if !self.record.remove_volumes || names.is_empty() {
+            return;
+        }
+        let (shared, id) = (self.shared.clone(), self.record.id.clone());
+        let work = move || names.iter().for_each(|name| super::mounts::remove_anonymous(&shared, name, &id));
+        if tokio::task::spawn_blocking(work).await.is_err() {
+            tracing::warn!("container {}: its volumes could not be removed", self.id().short());
+        }
     }
 
     /// Kills the init and waits until the shim has told its exit. Other messages are kept in order behind.

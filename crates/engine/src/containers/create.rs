@@ -7,8 +7,9 @@ use id::ContainerId;
 use oci::image::{ImageConfig, Platform};
 use spec::{Config, ContainerSpec, EndpointSettings};
 
+use super::mounts::Points;
 use super::record::{CONTAINERS, ContainerRecord, ImageRecord};
-use super::{Containers, Created, mounts, names};
+use super::{Containers, Created, names};
 use crate::{Error, files};
 
 impl Containers {
@@ -24,20 +25,22 @@ impl Containers {
     ) -> Result<Created, Error> {
         let name = name.filter(|n| !n.is_empty()).map(|n| names::check(n).map(str::to_owned)).transpose()?;
         let this = self.clone();
-        self.finish(async move { this.create_now(name, spec, platform) }).await
+        // It copies files where volumes are new.
+        let work = move || this.create_now(name, spec, platform.as_ref());
+        tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::ShuttingDown))
     }
 
     fn create_now(
         &self,
         name: Option<String>,
         mut spec: ContainerSpec,
-        platform: Option<Platform>,
+        platform: Option<&Platform>,
     ) -> Result<Created, Error> {
         let shared = &self.shared;
         if spec.config.image.is_empty() {
             return Err(Error::Invalid("config cannot be empty in order to create a container".to_owned()));
         }
-        let image = shared.images.resolve(&spec.config.image, platform.as_ref())?;
+        let image = shared.images.resolve(&spec.config.image, platform)?;
         if let Some(defaults) = image.document.config.as_ref() {
             merge_image(&mut spec.config, defaults);
         }
@@ -45,9 +48,9 @@ impl Containers {
         self.fill_defaults(&id, &mut spec)?;
         self.validate(&spec)?;
         let warnings = warnings(&spec);
-        let mounts = mounts::resolve(&spec)?;
         let name = self.reserve_name(name, &id)?;
-        let record = ContainerRecord {
+        let mut points = Points::resolve(shared, &id, &spec).inspect_err(|_| shared.containers.release(&name))?;
+        let mut record = ContainerRecord {
             id: id.clone(),
             name: name.clone(),
             created_at: files::now(),
@@ -58,18 +61,22 @@ impl Containers {
                 platform: image.platform.clone(),
             },
             state: State::default(),
-            mounts,
+            mounts: Vec::new(),
+            remove_volumes: false,
         };
         let dir = shared.container_dir(&id);
-        let made = || -> Result<image::RootfsMount, Error> {
-            mounts::make_sources(&record.spec, &record.mounts)?;
+        let mut made = || -> Result<image::RootfsMount, Error> {
             let rootfs = shared.images.rootfs().prepare_rw(&id, &image)?;
             files::make_dir(&dir, 0o710)?;
             super::identity::check_working_dir(&rootfs, &record.spec.config.working_dir)?;
+            points.fill(shared, &rootfs, &record.spec)?;
+            record.mounts.clone_from(&points.all);
             shared.meta.put(CONTAINERS, id.as_str(), &record)?;
             Ok(rootfs)
         };
-        let rootfs = made().inspect_err(|_| {
+        let made = made();
+        let rootfs = made.inspect_err(|_| {
+            points.undo(shared);
             shared.containers.release(&name);
             for undone in [shared.images.rootfs().remove_rw(&id).map_err(Error::from), files::remove_tree(&dir)] {
                 if let Err(error) = undone {
@@ -80,6 +87,7 @@ impl Containers {
         shared.emit_container(&record, "create", []);
         let (mut actor, inbox) = self.adopt(record);
         actor.rootfs = Some(rootfs);
+        points.keep(shared);
         tokio::spawn(actor.serve(inbox));
         Ok(Created { id, warnings })
     }

@@ -97,7 +97,7 @@ pub(crate) fn check_working_dir(rootfs: &RootfsMount, dir: &str) -> Result<(), E
 }
 
 /// The layers as a read-only overlay that is attached nowhere and goes with its descriptor.
-fn mount_detached(rootfs: &RootfsMount) -> Result<OwnedFd, Errno> {
+pub(crate) fn mount_detached(rootfs: &RootfsMount) -> Result<OwnedFd, Errno> {
     let fs = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     for dir in std::iter::once(&rootfs.upper).chain(&rootfs.lower) {
         rustix::mount::fsconfig_set_string(fs.as_fd(), "lowerdir+", dir)?;

@@ -6,6 +6,7 @@ use container::Input;
 use shim_proto::{CgroupPlan, Conn, Hello, LogFile, LogPlan, Reply, Request, Rootfs, ShimPlan, Size, StdioPlan};
 
 use super::actor::{Actor, Msg};
+use super::mounts::Held;
 use super::{ContainerRecord, ExecCreate};
 use crate::engine::Shared;
 use crate::shim::ShimClient;
@@ -42,13 +43,15 @@ impl Actor {
                 rootfs
             }
         };
-        self.check_binds()?;
+        super::mounts::check_sources(&self.record.mounts)?;
         let sandbox = self.shared.networks.sandbox_create(self.sandbox_spec()?).await.map_err(Error::Sandbox)?;
         self.emit_network("connect", &sandbox);
         let network_files = self.write_network_files(&sandbox)?;
         let joins = self.joins(&sandbox)?;
         self.sandbox = Some(sandbox);
-        let plan = self.plan(&rootfs, network_files, joins)?;
+        // The handles in it are needed until the shim has made its mounts.
+        let held = self.mount_volumes().await?;
+        let plan = self.plan(&rootfs, network_files, joins, &held)?;
         let (_, conn) = self.shared.launcher.launch(&plan).await?;
         let (client, _) = self.shim_client(conn).await?;
         self.shim = Some(client.clone());
@@ -89,19 +92,6 @@ impl Actor {
             let _ = queue.send(Msg::Shim { run, event });
         })
         .await
-    }
-
-    /// Sources of binds that were there at creation may be gone.
-    fn check_binds(&self) -> Result<(), Error> {
-        super::mounts::make_sources(&self.record.spec, &self.record.mounts)?;
-        let missing = self.record.mounts.iter().find(|m| m.kind == "bind" && !std::path::Path::new(&m.source).exists());
-        match missing {
-            Some(m) => Err(Error::Invalid(format!(
-                "invalid mount config for type \"bind\": bind source path does not exist: {}",
-                m.source
-            ))),
-            None => Ok(()),
-        }
     }
 
     fn sandbox_spec(&self) -> Result<network::SandboxSpec, Error> {
@@ -202,17 +192,22 @@ impl Actor {
         })
     }
 
-    fn plan(&self, rootfs: &image::RootfsMount, files: NetworkFiles, joins: Joins) -> Result<ShimPlan, Error> {
+    fn plan(
+        &self,
+        rootfs: &image::RootfsMount,
+        files: NetworkFiles,
+        joins: Joins,
+        held: &Held,
+    ) -> Result<ShimPlan, Error> {
         let (shared, record) = (&self.shared, &self.record);
         let (config, host) = (&record.spec.config, &record.spec.host);
         let accounts = shared.accounts.of_rootfs(record.image.manifest.digest.parse().ok().as_ref(), rootfs)?;
         let identity = accounts.resolve(&config.user, host.group_add.as_deref().unwrap_or_default())?;
         let cgroup_path = shared.cgroup_path(record);
-        let mounts: Vec<bundle::Mount> = record.mounts.iter().map(bind).collect();
         let devices = super::devices::resolve(host)?;
         let spec = bundle::build(&BundleInput {
             spec: &record.spec,
-            mounts: &mounts,
+            mounts: &held.mounts,
             files,
             joins,
             identity,
@@ -292,6 +287,7 @@ impl Actor {
             self.emit_network("disconnect", &sandbox);
             self.shared.networks.sandbox_release(&self.record.id);
         }
+        self.unmount_volumes().await;
         self.pending_attach.clear();
         self.publish();
     }
@@ -389,16 +385,6 @@ impl Actor {
         self.publish();
         self.emit("update", []);
         Ok(())
-    }
-}
-
-fn bind(m: &super::MountPoint) -> bundle::Mount {
-    bundle::Mount {
-        source: m.source.clone().into(),
-        destination: m.destination.clone(),
-        rw: m.rw,
-        propagation: m.propagation.clone(),
-        recursive: true,
     }
 }
 

@@ -1,174 +1,135 @@
-//! From what the user declares (`Binds`, `Mounts`, the image's volumes) to mount points.
+//! From what the user declares (`Binds`, `Mounts`, `VolumesFrom`, `Volumes`) to mount points.
 
-use std::path::Path;
+mod declare;
+mod fill;
+mod run;
 
-use spec::{ContainerSpec, MountSpec, MountType};
+use id::ContainerId;
+use spec::ContainerSpec;
+use units::volume::VolumesFrom;
+use volume::{LOCAL, NewVolume};
 
 use super::view::MountPoint;
-use crate::{Error, files};
+use crate::Error;
+use crate::engine::Shared;
 
-/// Resolves all mounts of a declaration; missing bind sources of `Binds` are made, as Docker does.
-pub(crate) fn resolve(spec: &ContainerSpec) -> Result<Vec<MountPoint>, Error> {
-    let mut points: Vec<MountPoint> = Vec::new();
-    for bind in spec.host.binds.iter().flatten() {
-        add(&mut points, from_bind(bind)?)?;
-    }
-    for mount in spec.host.mounts.iter().flatten() {
-        if let Some(point) = from_mount(mount)? {
-            add(&mut points, point)?;
-        }
-    }
-    Ok(points)
+pub(crate) use run::{Held, check_sources};
+
+/// A mount point, and the volume that must be there for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    point: MountPoint,
+    volume: Option<NewVolume>,
 }
 
-/// Makes the missing sources of binds that were declared the old way (`-v`).
-pub(crate) fn make_sources(spec: &ContainerSpec, points: &[MountPoint]) -> Result<(), Error> {
-    let declared = spec.host.binds.iter().flatten();
-    for source in declared.filter_map(|b| b.split(':').next()) {
-        if points.iter().any(|p| p.source == source) && !Path::new(source).exists() {
-            files::make_dir(Path::new(source), 0o755)?;
-        }
-    }
-    Ok(())
+/// The mount points of a container that is just being made. Volumes are made on the way, and held for the container; if it
+/// comes to nothing, [`Points::undo`] removes what nobody named.
+#[derive(Debug)]
+pub(crate) struct Points {
+    id: ContainerId,
+    pub(crate) all: Vec<MountPoint>,
+    /// Anonymous volumes that were made for it.
+    made: Vec<String>,
 }
 
-fn add(points: &mut Vec<MountPoint>, point: MountPoint) -> Result<(), Error> {
-    if points.iter().any(|p| p.destination == point.destination) {
-        return Err(Error::Invalid(format!("Duplicate mount point: {}", point.destination)));
-    }
-    points.push(point);
-    Ok(())
-}
-
-/// `source:target[:mode]`.
-fn from_bind(bind: &str) -> Result<MountPoint, Error> {
-    let invalid = |why: &str| Error::Invalid(format!("invalid volume specification: '{bind}'{why}"));
-    let mut parts = bind.split(':');
-    let (source, target, mode) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(source), Some(target), mode, None) if !source.is_empty() => (source, target, mode.unwrap_or("")),
-        _ => return Err(invalid("")),
-    };
-    if !target.starts_with('/') {
-        return Err(invalid(&format!(
-            ": invalid mount config for type \"bind\": invalid mount path: '{target}' mount path must be absolute"
-        )));
-    }
-    let destination = clean(target);
-    if destination == "/" {
-        return Err(invalid(
-            ": invalid mount config for type \"bind\": invalid specification: destination can't be '/'",
-        ));
-    }
-    if !source.starts_with('/') {
-        return Err(Error::NotImplemented("mounting a named volume"));
-    }
-    let (mut rw, mut propagation) = (true, String::new());
-    for option in mode.split(',').filter(|o| !o.is_empty()) {
-        match option {
-            "ro" => rw = false,
-            "rw" | "z" | "Z" | "nocopy" | "cached" | "delegated" | "consistent" => {}
-            "shared" | "rshared" | "slave" | "rslave" | "private" | "rprivate" => option.clone_into(&mut propagation),
-            _ => return Err(Error::Invalid(format!("invalid mode: {mode}"))),
-        }
-    }
-    Ok(MountPoint {
-        kind: "bind".to_owned(),
-        name: String::new(),
-        source: clean(source),
-        destination,
-        driver: String::new(),
-        mode: mode.to_owned(),
-        rw,
-        propagation: if propagation.is_empty() { "rprivate".to_owned() } else { propagation },
-    })
-}
-
-fn from_mount(mount: &MountSpec) -> Result<Option<MountPoint>, Error> {
-    let kind = match &mount.kind {
-        MountType::Bind => "bind",
-        // The bundle makes these from the declaration; they are no mount points of the host.
-        MountType::Tmpfs => return Ok(None),
-        MountType::Volume => return Err(Error::NotImplemented("mounting a named volume")),
-        MountType::Image => return Err(Error::NotImplemented("mounting an image")),
-        MountType::Cluster => return Err(Error::NotImplemented("mounting a cluster volume")),
-        MountType::Npipe => return Err(Error::Invalid(invalid_mount("npipe", "mount type unknown"))),
-        MountType::Unset => return Err(Error::Invalid(invalid_mount("", "mount type unknown"))),
-        MountType::Other(other) => return Err(Error::Invalid(invalid_mount(other, "mount type unknown"))),
-    };
-    let invalid = |why: &str| Error::Invalid(invalid_mount(kind, why));
-    if mount.target.is_empty() {
-        return Err(invalid("field Target must not be empty"));
-    }
-    if !mount.target.starts_with('/') {
-        return Err(invalid(&format!("invalid mount path: '{}' mount path must be absolute", mount.target)));
-    }
-    let destination = clean(&mount.target);
-    if destination == "/" {
-        return Err(invalid("invalid specification: destination can't be '/'"));
-    }
-    if mount.source.is_empty() {
-        return Err(invalid("field Source must not be empty"));
-    }
-    if !mount.source.starts_with('/') {
-        return Err(invalid(&format!("invalid mount path: '{}' mount path must be absolute", mount.source)));
-    }
-    let options = mount.bind_options.clone().unwrap_or_default();
-    if !Path::new(&mount.source).exists() {
-        if !options.create_mountpoint {
-            return Err(invalid(&format!("bind source path does not exist: {}", mount.source)));
-        }
-        files::make_dir(Path::new(&mount.source), 0o755)?;
-    }
-    Ok(Some(MountPoint {
-        kind: kind.to_owned(),
-        name: String::new(),
-        source: clean(&mount.source),
-        destination,
-        driver: String::new(),
-        mode: String::new(),
-        rw: !mount.read_only,
-        propagation: if options.propagation.is_empty() { "rprivate".to_owned() } else { options.propagation },
-    }))
-}
-
-fn invalid_mount(kind: &str, why: &str) -> String {
-    format!("invalid mount config for type \"{kind}\": {why}")
-}
-
-/// Lexical clean-up of an absolute path, as Go's `filepath.Clean`.
-fn clean(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
+impl Points {
+    /// Resolves what is declared: other containers' mounts first, what the container itself wants instead of them.
+    pub(crate) fn resolve(shared: &Shared, id: &ContainerId, spec: &ContainerSpec) -> Result<Self, Error> {
+        let wanted = declare::wanted(spec)?;
+        let mut points = Self { id: id.clone(), all: Vec::new(), made: Vec::new() };
+        let done = points.take_from_others(shared, spec).and_then(|()| {
+            wanted.into_iter().try_for_each(|w| {
+                let point = points.with_volume(shared, w)?;
+                points.put(point);
+                Ok(())
+            })
+        });
+        match done {
+            Ok(()) => Ok(points),
+            Err(error) => {
+                points.undo(shared);
+                Err(error)
             }
-            other => parts.push(other),
         }
     }
-    format!("/{}", parts.join("/"))
+
+    /// Puts a point in the place of one with the same destination.
+    fn put(&mut self, point: MountPoint) {
+        self.all.retain(|p| p.destination != point.destination);
+        self.all.push(point);
+    }
+
+    fn take_from_others(&mut self, shared: &Shared, spec: &ContainerSpec) -> Result<(), Error> {
+        for from in spec.host.volumes_from.iter().flatten() {
+            let from = VolumesFrom::parse(from).map_err(|e| Error::Invalid(e.to_string()))?;
+            let other = shared.containers.find(&from.container).map_err(|e| Error::Invalid(e.to_string()))?;
+            for point in &other.view().mounts {
+                if point.kind == "volume" {
+                    shared.volumes.hold(&point.name, self.id.as_str())?;
+                }
+                self.put(MountPoint { rw: point.rw && !from.read_only, copy: false, ..point.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn with_volume(&mut self, shared: &Shared, wanted: Wanted) -> Result<MountPoint, Error> {
+        let Wanted { mut point, volume } = wanted;
+        let Some(volume) = volume else { return Ok(point) };
+        let anonymous = volume.name.is_empty();
+        let made = shared.volumes.create(volume, Some(self.id.as_str()))?;
+        if made.created {
+            shared.emit_volume("create", &made.volume, []);
+        }
+        if anonymous {
+            self.made.push(made.volume.name.clone());
+        }
+        point.anonymous = anonymous;
+        point.source = shared.volumes.mountpoint(&made.volume).display().to_string();
+        point.name.clone_from(&made.volume.name);
+        point.driver.clone_from(&made.volume.driver);
+        Ok(point)
+    }
+
+    /// An anonymous volume for one of `Config.Volumes`.
+    fn declared_volumes(&mut self, shared: &Shared, spec: &ContainerSpec, destination: &str) -> Result<(), Error> {
+        let volume = NewVolume { driver: spec.host.volume_driver.clone(), ..NewVolume::default() };
+        let point = MountPoint {
+            kind: "volume".to_owned(),
+            destination: destination.to_owned(),
+            rw: true,
+            copy: true,
+            ..MountPoint::default()
+        };
+        let point = self.with_volume(shared, Wanted { point, volume: Some(volume) })?;
+        self.put(point);
+        Ok(())
+    }
+
+    /// The container is made: its record counts from now on.
+    pub(crate) fn keep(&self, shared: &Shared) {
+        shared.volumes.release(self.id.as_str());
+    }
+
+    /// The container is not made.
+    pub(crate) fn undo(&self, shared: &Shared) {
+        shared.volumes.release(self.id.as_str());
+        for name in &self.made {
+            remove_anonymous(shared, name, &self.id);
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn binds_are_read() {
-        let point = from_bind("/a/../b/:/x//y:ro,rslave").expect("valid");
-        assert_eq!((point.source.as_str(), point.destination.as_str()), ("/b", "/x/y"));
-        assert_eq!((point.rw, point.propagation.as_str(), point.mode.as_str()), (false, "rslave", "ro,rslave"));
-        assert_eq!(from_bind("/a:/b").expect("valid").propagation, "rprivate");
-        for bad in ["", "/a", ":/b", "/a:b", "/a:/", "/a:/b:ro:x", "/a:/b:what"] {
-            assert!(from_bind(bad).is_err(), "{bad}");
-        }
+/// Removes a volume that nobody named, unless some other container uses it.
+pub(crate) fn remove_anonymous(shared: &Shared, name: &str, except: &ContainerId) {
+    match shared.volumes.remove(name, false, || shared.volume_users(name, Some(except))) {
+        Ok(volume) => shared.emit_volume("destroy", &volume, []),
+        Err(volume::Error { cause: volume::Cause::InUse(_) | volume::Cause::NotFound, .. }) => {}
+        Err(error) => tracing::warn!("container {}: {error}", except.short()),
     }
+}
 
-    #[test]
-    fn the_same_target_twice_is_refused() {
-        let mut spec = ContainerSpec::default();
-        spec.host.binds = Some(vec!["/a:/x".to_owned(), "/b:/x/".to_owned()]);
-        assert_eq!(resolve(&spec).expect_err("duplicate").to_string(), "Duplicate mount point: /x");
-    }
+/// How Docker shows the mode of a volume that the local driver made.
+fn shown_mode(mode: &str, driver: &str) -> String {
+    if mode.is_empty() && (driver.is_empty() || driver == LOCAL) { "z".to_owned() } else { mode.to_owned() }
 }

@@ -25,6 +25,9 @@ pub(crate) struct ContainerRecord {
     pub image: ImageRecord,
     pub state: State,
     pub mounts: Vec<MountPoint>,
+    /// It is going, and its anonymous volumes go with it.
+    #[serde(default)]
+    pub remove_volumes: bool,
 }
 
 /// Which image a container was made from.

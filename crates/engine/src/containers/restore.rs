@@ -56,7 +56,7 @@ impl Containers {
                 let result = if start {
                     handle.ask(Msg::Start).await
                 } else {
-                    handle.ask(|reply| Msg::Remove { force: true, reply }).await
+                    handle.ask(|reply| Msg::Remove { force: true, volumes: false, reply }).await
                 };
                 match result {
                     // Gone or up already is as good.
@@ -175,6 +175,7 @@ impl Actor {
             return;
         }
         self.run += 1;
+        self.adopt_volumes().await;
         match self.connect_shim().await {
             Ok(hello) => self.take_over(hello).await,
             Err(error) => {

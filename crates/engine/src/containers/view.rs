@@ -63,7 +63,7 @@ pub struct NetworkState {
 }
 
 /// A mount of a container, as `inspect` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct MountPoint {
     /// `bind`, `volume`, `tmpfs`, …
     pub kind: String,
@@ -81,6 +81,32 @@ pub struct MountPoint {
     pub rw: bool,
     /// Propagation, `rprivate` for binds by default.
     pub propagation: String,
+    /// A volume that nobody named: it may go with the container.
+    #[serde(default)]
+    pub anonymous: bool,
+    /// An empty volume gets what the image has at the destination.
+    #[serde(default)]
+    pub copy: bool,
+    /// Path within the volume or image; empty for all of it.
+    #[serde(default)]
+    pub subpath: String,
+    /// A missing source is made at the start.
+    #[serde(default)]
+    pub create_source: bool,
+    /// What a bind does with the mounts below its source.
+    #[serde(default)]
+    pub recursion: Recursion,
+}
+
+/// What a bind does with the mounts below its source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Recursion {
+    /// They are left out.
+    pub off: bool,
+    /// Read-only does not reach them.
+    pub read_only_off: bool,
+    /// Read-only must reach them.
+    pub read_only_forced: bool,
 }
 
 /// Builds the view of a container from what its owner has.
