@@ -12,6 +12,7 @@ const PARTS: &[&str] = &[
     "shim",
     "shim-proto",
     "runtime",
+    "runtime-cli",
     "logdriver",
     "fsroot",
     "seccomp",

@@ -47,6 +47,11 @@ const NAMES: [&str; 41] = [
     "CHECKPOINT_RESTORE",
 ];
 
+/// All names, without `CAP_`, by number.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.into_iter()
+}
+
 /// A set out of names; those that nobody knows are left out (as runc does, with a warning).
 pub(crate) fn set(names: &[String]) -> CapabilitySet {
     let bits = names

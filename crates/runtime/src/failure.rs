@@ -90,7 +90,8 @@ impl<T> Context<T> for std::io::Result<T> {
 }
 
 /// An errno as Go prints it: strerror(3), but beginning with a small letter.
-pub(crate) fn words(errno: Errno) -> String {
+#[must_use]
+pub fn words(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();

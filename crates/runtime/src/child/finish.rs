@@ -2,7 +2,7 @@
 //! capabilities, filter, exec.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use oci::runtime::{Hook, Process, State};
@@ -119,8 +119,11 @@ impl<'a> Finish<'a> {
             sys::process::exit_now(1);
         }
         if let Some(hold) = self.last.manner.hold {
-            // The maker goes its way.
+            // The maker goes its way: nothing of what it had open, locks above all, is kept meanwhile. Who owns these
+            // descriptors here never gets to close them.
             let _ = rustix::net::shutdown(conn.as_fd(), rustix::net::Shutdown::Both);
+            let keep: Vec<_> = self.last.manner.preserved().chain([hold.as_raw_fd()]).collect();
+            sys::process::close_all_but(&keep).context(Step::Prepare, "close_range")?;
             wait_for_start(hold)?;
         }
         if let Some((list, state)) = &self.last.hooks {

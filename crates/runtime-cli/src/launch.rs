@@ -1,0 +1,262 @@
+//! Starting a container's first process, for `create`, `run` and `restore`.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use oci::runtime::Status;
+use runtime::{Create, Filter, Manner, Started, Stdio};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use shim_proto::{Rootfs, Size};
+
+use crate::Context;
+use crate::bundle::{self, Bundle};
+use crate::cgroups::{self, CgroupRecord};
+use crate::console::Receiver;
+use crate::error::{Error, Result, at, call};
+use crate::parse::Matches;
+use crate::store::{Container, Lock, Record, remove};
+
+/// A container whose first process waits to be started.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    pub(crate) container: Container,
+    pub(crate) lock: Lock,
+    /// The terminal, when nobody else has got it.
+    pub(crate) console: Option<OwnedFd>,
+    pub(crate) pidfd: OwnedFd,
+}
+
+/// Makes the container up to where its process waits at the FIFO. On failure nothing of it is left.
+pub(crate) fn launch(context: &Context, matches: &Matches, id: &str, detached: bool) -> Result<Launched> {
+    let preserve = preserved(matches)?;
+    let Bundle { dir: bundle, rootfs, mut spec } = bundle::load(matches.value("bundle"))?;
+    let terminal = spec.process.as_ref().is_some_and(|process| process.terminal);
+    let socket = matches.value("console-socket").filter(|path| !path.is_empty());
+    check_terminal(terminal, detached, socket.is_some())?;
+    let socket = socket.map(Receiver::connect).transpose()?;
+    let pidfd_socket =
+        matches.value("pidfd-socket").filter(|path| !path.is_empty()).map(Receiver::connect).transpose()?;
+    if let Some(process) = &mut spec.process {
+        activation(&mut process.env);
+    }
+    let (dir, lock) = context.store.make(id)?;
+    let made = Making { context, matches, id, dir: &dir, preserve }.make(bundle, &rootfs, spec, terminal);
+    let handed = made.and_then(|(record, started)| {
+        let result = hand_over(&started, socket.as_ref(), pidfd_socket.as_ref(), matches, &record);
+        if result.is_err() {
+            kill(&record);
+        }
+        result.map(|()| (record, started))
+    });
+    match handed {
+        Ok((record, started)) => {
+            let console = started.console.filter(|_| socket.is_none());
+            Ok(Launched { container: Container { dir, record }, lock, console, pidfd: started.pidfd })
+        }
+        Err(error) => {
+            let _ = remove(&dir);
+            Err(error)
+        }
+    }
+}
+
+fn kill(record: &Record) {
+    let _ = sys::signal::kill(record.pid, crate::signals::KILL);
+    if let Ok(cgroup) = record.cgroup.manager() {
+        let _ = cgroup.kill().and_then(|()| cgroup.delete());
+    }
+}
+
+/// Who is detached cannot have a terminal that nobody takes, and a taker needs a terminal.
+pub(crate) fn check_terminal(terminal: bool, detached: bool, socket: bool) -> Result<()> {
+    match (terminal, detached, socket) {
+        (true, true, false) => Err(Error::DetachedTty),
+        (_, false, true) | (false, _, true) => Err(Error::UselessConsole),
+        _ => Ok(()),
+    }
+}
+
+/// How many descriptors the process keeps: those of `--preserve-fds` and of socket activation, all of which must be there.
+pub(crate) fn preserved(matches: &Matches) -> Result<u32> {
+    let asked = matches.number("preserve-fds")?.unwrap_or(0);
+    let activated = std::env::var("LISTEN_FDS").ok().and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
+    let count = asked.saturating_add(activated);
+    let text = || Error::Value { option: "--preserve-fds", text: count.to_string() };
+    let number = u32::try_from(count).ok().filter(|number| *number < 1 << 16).ok_or_else(text)?;
+    for fd in (3..).take(usize::try_from(number).unwrap_or(0)) {
+        if sys::inherited::duplicate(fd).is_err() {
+            return Err(Error::PreservedFd { fd, count, errno: Errno::NOENT });
+        }
+    }
+    Ok(number)
+}
+
+/// Tells the process of the sockets that were activated for it; it is the first of its PID namespace.
+pub(crate) fn activation(env: &mut Vec<String>) {
+    if let Ok(count) = std::env::var("LISTEN_FDS") {
+        env.push(format!("LISTEN_FDS={count}"));
+        env.push("LISTEN_PID=1".to_owned());
+        if let Ok(names) = std::env::var("LISTEN_FDNAMES") {
+            env.push(format!("LISTEN_FDNAMES={names}"));
+        }
+    }
+}
+
+/// The caller's standard streams, or a terminal of the caller's size.
+pub(crate) fn stdio(terminal: bool, size: Option<Size>) -> Result<Stdio> {
+    if terminal {
+        return Ok(Stdio::Terminal { size: size.or_else(crate::terminal::size) });
+    }
+    let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
+    let streams = own(rustix::stdio::stdin())
+        .and_then(|stdin| Ok((stdin, own(rustix::stdio::stdout())?, own(rustix::stdio::stderr())?)));
+    let errno = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+    let (stdin, stdout, stderr) = streams.map_err(|error| call("dup of the standard streams")(errno(error)))?;
+    Ok(Stdio::Streams { stdin, stdout, stderr })
+}
+
+/// First size of a terminal out of a process' `consoleSize`.
+pub(crate) fn console_size(process: &oci::runtime::Process) -> Option<Size> {
+    let size = process.console_size.filter(|size| size.height > 0 && size.width > 0)?;
+    let number = |n: u64| u16::try_from(n).unwrap_or(u16::MAX);
+    Some(Size { rows: number(size.height.into()), cols: number(size.width.into()) })
+}
+
+struct Making<'a> {
+    context: &'a Context,
+    matches: &'a Matches,
+    id: &'a str,
+    dir: &'a Path,
+    preserve: u32,
+}
+
+impl Making<'_> {
+    fn make(
+        &self,
+        bundle: PathBuf,
+        rootfs: &Path,
+        mut spec: oci::runtime::Spec,
+        terminal: bool,
+    ) -> Result<(Record, Started)> {
+        let global = &self.context.global;
+        let lenient = cgroups::is_lenient(global.value("rootless"))?;
+        let cgroup = CgroupRecord::choose(&mut spec, self.id, global.flag("systemd-cgroup"), lenient)?;
+        let manager = cgroup.manager()?;
+        let hold = fifo(self.dir)?;
+        let mount_point = self.dir.join("root");
+        rustix::fs::mkdir(&mount_point, Mode::from_raw_mode(0o755)).map_err(at("mkdir", &mount_point))?;
+        let mut record = Record::new(self.id, &bundle, rootfs, spec, cgroup);
+        let spec = &record.spec;
+        let size = spec.process.as_ref().and_then(console_size);
+        let filter = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref()).map(Filter::compile).transpose()?;
+        let create = Create {
+            id: self.id,
+            spec,
+            rootfs: &Rootfs::Path { path: rootfs.to_owned() },
+            netns: None,
+            mount_point: &mount_point,
+            cgroup: &manager,
+            init: None,
+            filter: filter.as_ref(),
+            manner: Manner {
+                bundle: Some(&bundle),
+                hold: Some(hold.as_fd()),
+                outlives: true,
+                preserve_fds: self.preserve,
+                no_pivot: self.matches.flag("no-pivot"),
+                no_new_keyring: self.matches.flag("no-new-keyring"),
+            },
+        };
+        let starting = runtime::create(&create, stdio(terminal, size)?)?;
+        let started = starting.wait().inspect_err(|_| {
+            let _ = manager.kill().and_then(|()| manager.delete());
+        })?;
+        record.runs(started.pid);
+        Container::save(self.dir, &record).inspect_err(|_| kill(&record))?;
+        Ok((record, started))
+    }
+}
+
+/// Makes the FIFO, and opens the end that the process waits at.
+fn fifo(dir: &Path) -> Result<OwnedFd> {
+    let path = Container::fifo(dir);
+    rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).map_err(at("mkfifo", &path))?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::open(&path, flags, Mode::empty()).map_err(at("open", &path))
+}
+
+fn hand_over(
+    started: &Started,
+    socket: Option<&Receiver>,
+    pidfd_socket: Option<&Receiver>,
+    matches: &Matches,
+    record: &Record,
+) -> Result<()> {
+    if let (Some(socket), Some(console)) = (socket, &started.console) {
+        socket.send("/dev/ptmx", console.as_fd())?;
+    }
+    if let Some(socket) = pidfd_socket {
+        socket.send("pidfd", started.pidfd.as_fd())?;
+    }
+    write_pid(matches, record.pid)
+}
+
+/// Writes the file of `--pid-file`: whole, then renamed into place.
+pub(crate) fn write_pid(matches: &Matches, pid: i32) -> Result<()> {
+    let Some(path) = matches.value("pid-file").filter(|path| !path.is_empty()) else { return Ok(()) };
+    let path = Path::new(path);
+    let name = format!(".{}", path.file_name().unwrap_or_default().to_string_lossy());
+    let temporary = path.with_file_name(name);
+    std::fs::write(&temporary, pid.to_string()).map_err(crate::error::io("open", &temporary))?;
+    std::fs::rename(&temporary, path).map_err(crate::error::io("rename", path))
+}
+
+/// Lets the first process go on, and runs `poststart`.
+pub(crate) fn start(container: &Container) -> Result<()> {
+    let path = Container::fifo(&container.dir);
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let fifo = match rustix::fs::open(&path, flags, Mode::empty()) {
+        // Nobody waits there.
+        Err(Errno::NXIO) => return Err(Error::StartStopped),
+        other => other.map_err(at("open", &path))?,
+    };
+    rustix::io::write(&fifo, b"0").map_err(at("write", &path))?;
+    std::fs::remove_file(&path).map_err(crate::error::io("remove", &path))?;
+    if let Some(hooks) = &container.record.spec.hooks {
+        let state = container.record.state(Status::Running);
+        runtime::poststart(hooks, &state).inspect_err(|_| {
+            let _ = container.signal(crate::signals::KILL);
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminals() {
+        assert!(check_terminal(true, true, true).is_ok() && check_terminal(true, false, false).is_ok());
+        assert!(check_terminal(false, true, false).is_ok());
+        let text = |t, d, s| check_terminal(t, d, s).unwrap_err().to_string();
+        assert_eq!(text(true, true, false), "cannot allocate tty if runc will detach without setting console socket");
+        assert_eq!(text(false, true, true), "cannot use console socket if runc will not detach or allocate tty");
+    }
+
+    #[test]
+    fn waits_at_the_fifo() {
+        let dir = tempfile::tempdir().unwrap();
+        let hold = fifo(dir.path()).unwrap();
+        let spec = oci::runtime::Spec::default();
+        let record = Record::new("x", dir.path(), dir.path(), spec, CgroupRecord::default());
+        let container = Container { dir: dir.path().to_owned(), record };
+        start(&container).unwrap();
+        let mut byte = [0];
+        assert_eq!(rustix::io::read(&hold, &mut byte), Ok(1));
+        assert!(!Container::fifo(dir.path()).exists());
+        drop(fifo(dir.path()).unwrap());
+        assert!(matches!(start(&container), Err(Error::StartStopped)));
+    }
+}
