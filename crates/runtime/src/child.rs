@@ -4,6 +4,7 @@
 //! and ends, or becomes the user's program. It never returns.
 
 pub(crate) mod console;
+pub(crate) mod copy_up;
 pub(crate) mod devices;
 pub(crate) mod finish;
 pub(crate) mod hide;

@@ -1,10 +1,9 @@
 //! Creating a container: the shim's side.
 
-use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
-use oci::runtime::{IdMapping, Process, Spec};
+use oci::runtime::{Process, Spec};
 use rustix::process::Pid;
 use shim_proto::{Conn, ConnError, Rootfs, StartError, Step};
 use sys::process::{Cloned, flags};
@@ -15,6 +14,7 @@ use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
 use crate::limits::set_limit;
 use crate::manner::Manner;
+use crate::mapping::{Maps, write_proc};
 use crate::namespaces::Namespaces;
 use crate::starting::{Starting, Whose};
 use crate::stdio::Stdio;
@@ -66,6 +66,15 @@ struct Prepared {
     init: Option<OwnedFd>,
 }
 
+/// Ids of the container's own user namespace; empty when it has none.
+fn maps(spec: &Spec) -> Maps<'_> {
+    let linux = spec.linux.as_ref();
+    Maps {
+        uids: linux.map(|l| l.uid_mappings.as_slice()).unwrap_or_default(),
+        gids: linux.map(|l| l.gid_mappings.as_slice()).unwrap_or_default(),
+    }
+}
+
 fn process(spec: &Spec) -> Result<&Process> {
     let process = spec.process.as_ref().filter(|p| !p.args.is_empty());
     process.ok_or_else(|| Failure::plain(Step::Plan, "process args must not be empty"))
@@ -80,8 +89,9 @@ fn prepare(create: &Create<'_>) -> Result<Prepared> {
     if let Some(resources) = linux.and_then(|l| l.resources.as_ref()) {
         cgroup_step(create.cgroup.apply(resources))?;
     }
-    let rootfs = source::rootfs(create.rootfs)?;
-    let mounts = source::prepare(&create.spec.mounts, create.cgroup, namespaces.new_cgroup)?;
+    let rootfs = source::rootfs(create.rootfs, linux.map(|l| l.rootfs_propagation.as_str()).unwrap_or_default())?;
+    let around = source::Around { cgroup: create.cgroup, namespaces: &namespaces, maps: maps(create.spec) };
+    let mounts = source::prepare(&create.spec.mounts, around)?;
     let init = create.init.map(source::init_program).transpose()?;
     Ok(Prepared { namespaces, rootfs, mounts, init })
 }
@@ -142,9 +152,7 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
         hooks: hooks::runner(create.spec, create.id, create.manner.bundle),
     };
     if clone_flags & flags::NEWUSER != 0 {
-        let linux = create.spec.linux.as_ref();
-        write_id_map(pid, "uid_map", linux.map(|l| l.uid_mappings.as_slice()).unwrap_or_default())?;
-        write_id_map(pid, "gid_map", linux.map(|l| l.gid_mappings.as_slice()).unwrap_or_default())?;
+        maps(create.spec).write(pid)?;
     }
     release(&starting, process, create.manner.outlives)?;
     Ok(starting)
@@ -178,14 +186,4 @@ fn place(starting: &Starting, process: &Process, outlives: bool) -> Result<()> {
         Ok(()) | Err(ConnError::Closed) => Ok(()),
         Err(error) => Err(Failure::plain(Step::Lost, error.to_string())),
     }
-}
-
-fn write_proc(pid: i32, file: &str, content: &str) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).open(format!("/proc/{pid}/{file}"))?;
-    file.write_all(content.as_bytes())
-}
-
-fn write_id_map(pid: i32, file: &str, map: &[IdMapping]) -> Result<()> {
-    let text: String = map.iter().map(|m| format!("{} {} {}\n", m.container_id, m.host_id, m.size)).collect();
-    write_proc(pid, file, &text).with_context(Step::Namespace, || format!("failed to write {file}"))
 }

@@ -73,6 +73,13 @@ fn run_named(name: &str, n: usize, hook: &Hook, state: &State, env: &[String]) -
     })
 }
 
+/// Runs a program of the host with nothing on its standard input, and our environment.
+pub(crate) fn program(path: &str, args: &[String]) -> Result<()> {
+    let hook = Hook { path: path.to_owned(), args: args.to_vec(), ..Hook::default() };
+    let null = std::fs::File::open("/dev/null").context(Step::Hook, "open /dev/null")?;
+    run_with(&hook, null, &[])
+}
+
 fn run_one(hook: &Hook, state: &State, env: &[String]) -> Result<()> {
     if !Path::new(&hook.path).is_absolute() {
         return Err(Failure::plain(Step::Hook, format!("hook path {} is not absolute", hook.path)));
@@ -82,6 +89,10 @@ fn run_one(hook: &Hook, state: &State, env: &[String]) -> Result<()> {
     let mut stdin = std::fs::File::from(memfd);
     serde_json::to_writer(&mut stdin, state).map_err(|e| Failure::plain(Step::Hook, e.to_string()))?;
     stdin.rewind().context(Step::Hook, "lseek")?;
+    run_with(hook, stdin, env)
+}
+
+fn run_with(hook: &Hook, stdin: std::fs::File, env: &[String]) -> Result<()> {
     let pipe = || pipe_with(PipeFlags::CLOEXEC).context(Step::Hook, "pipe");
     let ((out, stdout), (err, stderr)) = (pipe()?, pipe()?);
     let program = Program::new(hook, env)?;

@@ -25,6 +25,7 @@ mod foreign;
 mod hooks;
 mod limits;
 mod manner;
+mod mapping;
 mod namespaces;
 mod options;
 mod source;

@@ -1,6 +1,6 @@
 //! Which namespaces a container makes and which it joins.
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use oci::runtime::{Namespace, NamespaceType};
@@ -16,6 +16,8 @@ use crate::failure::{Context as _, Failure, Result};
 pub(crate) struct Namespaces {
     /// Made by clone3 (the cgroup namespace left out: the child unshares it).
     pub(crate) clone_flags: u64,
+    /// Made by the child when it has joined a user namespace, so that they belong to that one.
+    pub(crate) in_joined_user: u64,
     /// A cgroup namespace is made, once the process is in its cgroup.
     pub(crate) new_cgroup: bool,
     /// A time namespace is made (its clocks can be set only before there is a process in it).
@@ -45,6 +47,9 @@ impl Namespaces {
         }
         // The user namespace first: it gives the right to join the others.
         this.joined.sort_by_key(|(kind, _)| *kind != NamespaceType::User);
+        if this.joined_user().is_some() {
+            this.in_joined_user = std::mem::take(&mut this.clone_flags);
+        }
         Ok(this)
     }
 
@@ -76,9 +81,25 @@ impl Namespaces {
         Ok(())
     }
 
+    /// The user namespace that is joined, if one is.
+    pub(crate) fn joined_user(&self) -> Option<BorrowedFd<'_>> {
+        self.joined.iter().find(|(kind, _)| *kind == NamespaceType::User).map(|(_, fd)| fd.as_fd())
+    }
+
+    /// Joins the user namespace, in the child.
+    pub(crate) fn join_user(&mut self) -> Result<()> {
+        self.join_those(|kind| kind == NamespaceType::User)?;
+        self.joined.retain(|(kind, _)| *kind != NamespaceType::User);
+        Ok(())
+    }
+
     /// Joins, in the child.
     pub(crate) fn join(&self) -> Result<()> {
-        for (kind, fd) in &self.joined {
+        self.join_those(|_| true)
+    }
+
+    fn join_those(&self, which: impl Fn(NamespaceType) -> bool) -> Result<()> {
+        for (kind, fd) in self.joined.iter().filter(|(kind, _)| which(*kind)) {
             move_into_link_name_space(fd.as_fd(), Some(link_type(*kind)))
                 .with_context(Step::Namespace, || format!("failed to setns into {} namespace", name(*kind)))?;
         }

@@ -1,7 +1,7 @@
 //! Mounts, prepared by the shim: what comes from the host is opened here, as detached mounts that nobody else sees,
 //! before the container exists. The child only puts them in place.
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use oci::runtime::Mount;
@@ -16,7 +16,9 @@ use sys::mount::{MountAttr, attr, mount_setattr, propagation};
 
 use crate::failure::{Context as _, Failure, Result, quoted};
 use crate::foreign;
-use crate::options::Options;
+use crate::mapping::Maps;
+use crate::namespaces::Namespaces;
+use crate::options::{Options, propagation_named};
 use crate::tree::is_dir;
 
 /// One mount, ready to be put in place.
@@ -65,28 +67,99 @@ pub(crate) struct CgroupV1 {
     pub(crate) tree: Option<OwnedFd>,
 }
 
-/// Prepares the mounts of a spec. The cgroup directories exist by now.
-pub(crate) fn prepare(mounts: &[Mount], cgroup: &cgroup::Manager, cgroup_namespace: bool) -> Result<Vec<Prepared>> {
-    mounts.iter().map(|mount| prepare_one(mount, cgroup, cgroup_namespace)).collect()
+/// What mounts depend on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Around<'a> {
+    /// The container's; its directories exist by now.
+    pub(crate) cgroup: &'a cgroup::Manager,
+    /// The container's.
+    pub(crate) namespaces: &'a Namespaces,
+    /// Ids of its own user namespace.
+    pub(crate) maps: Maps<'a>,
 }
 
-fn prepare_one(mount: &Mount, cgroup: &cgroup::Manager, cgroup_namespace: bool) -> Result<Prepared> {
-    let mut options = Options::parse(&mount.options);
-    options.bind |= mount.r#type == "bind";
-    if !mount.destination.starts_with('/') {
-        let text = format!("mount destination {} not absolute", quoted(&mount.destination));
-        return Err(Failure::plain(Step::Plan, text).at(&mount.destination));
+/// Prepares the mounts of a spec.
+pub(crate) fn prepare(mounts: &[Mount], around: Around<'_>) -> Result<Vec<Prepared>> {
+    let mut preparer = Preparer { around, spaces: Vec::new() };
+    mounts.iter().map(|mount| preparer.one(mount)).collect()
+}
+
+/// Prepares one mount after the other.
+#[derive(Debug)]
+struct Preparer<'a> {
+    around: Around<'a>,
+    /// User namespaces made for id-mapped mounts.
+    spaces: Vec<(Maps<'a>, OwnedFd)>,
+}
+
+impl<'a> Preparer<'a> {
+    fn one(&mut self, mount: &'a Mount) -> Result<Prepared> {
+        let Around { cgroup, namespaces, .. } = self.around;
+        let mut options = Options::parse(&mount.options);
+        options.bind |= mount.r#type == "bind";
+        let kind = if options.bind {
+            self.bind(mount, &options)?
+        } else if mount.r#type == "cgroup" && !cgroup.hierarchies().is_v2() {
+            Kind::CgroupV1 { hierarchies: cgroup_v1(cgroup, namespaces.new_cgroup)? }
+        } else if mount.r#type == "cgroup" {
+            match cgroup.hierarchies().unified().filter(|_| namespaces.user && !namespaces.new_cgroup) {
+                // Only who owns the cgroup namespace may mount its tree anew.
+                Some(unified) => {
+                    let bind = Mount { source: unified.to_string_lossy().into_owned(), ..mount.clone() };
+                    host_tree(&bind, &options).map(|tree| Kind::Bind { tree, directory: true })?
+                }
+                None => Kind::New { filesystem: "cgroup2".to_owned() },
+            }
+        } else {
+            // There is nothing below a new file system yet.
+            options.attributes.set |= options.recursive_attributes.set;
+            Kind::New { filesystem: mount.r#type.clone() }
+        };
+        // As runc does: relative to the root.
+        let destination = Path::new("/").join(&mount.destination);
+        Ok(Prepared { destination, source: mount.source.clone(), options, kind })
     }
-    let kind = if options.bind {
-        bind(mount, &options)?
-    } else if mount.r#type == "cgroup" && !cgroup.hierarchies().is_v2() {
-        Kind::CgroupV1 { hierarchies: cgroup_v1(cgroup, cgroup_namespace)? }
-    } else if mount.r#type == "cgroup" {
-        Kind::New { filesystem: "cgroup2".to_owned() }
-    } else {
-        Kind::New { filesystem: mount.r#type.clone() }
-    };
-    Ok(Prepared { destination: PathBuf::from(&mount.destination), source: mount.source.clone(), options, kind })
+
+    fn bind(&mut self, mount: &'a Mount, options: &Options) -> Result<Kind> {
+        let tree = host_tree(mount, options)?;
+        if let Some(space) = self.ids(mount, options)? {
+            let attributes = MountAttr {
+                set: attr::IDMAP,
+                userns_fd: u64::try_from(space.as_raw_fd()).unwrap_or(u64::MAX),
+                ..MountAttr::default()
+            };
+            mount_setattr(tree.as_fd(), c"", options.idmap == Some(true), &attributes).map_err(|errno| {
+                let hint = "maybe its file system cannot be id-mapped on this kernel";
+                let what = format!("failed to set MOUNT_ATTR_IDMAP on {} ({hint})", mount.source);
+                Failure::new(Step::Mount, mount_text(&mount.source, Path::new(&mount.destination), &what), errno)
+                    .at(&mount.source)
+            })?;
+        }
+        let directory = is_dir(tree.as_fd()).map_err(|errno| bind_failure(mount, "stat", errno))?;
+        Ok(Kind::Bind { tree, directory })
+    }
+
+    /// The user namespace whose map an id-mapped mount gets: of its own mappings, or the container's.
+    fn ids(&mut self, mount: &'a Mount, options: &Options) -> Result<Option<BorrowedFd<'_>>> {
+        let own = Maps { uids: &mount.uid_mappings, gids: &mount.gid_mappings };
+        let maps = match (own.uids.is_empty(), options.idmap) {
+            (false, _) => own,
+            (true, None) => return Ok(None),
+            (true, Some(_)) if !self.around.maps.uids.is_empty() => self.around.maps,
+            (true, Some(_)) => match self.around.namespaces.joined_user() {
+                Some(joined) => return Ok(Some(joined)),
+                None => {
+                    let text = "id-mapped mount without mappings in a container without user namespace";
+                    let text = mount_text(&mount.source, Path::new(&mount.destination), text);
+                    return Err(Failure::plain(Step::Plan, text).at(&mount.destination));
+                }
+            },
+        };
+        if !self.spaces.iter().any(|(known, _)| *known == maps) {
+            self.spaces.push((maps, maps.namespace()?));
+        }
+        Ok(self.spaces.iter().find(|(known, _)| *known == maps).map(|(_, space)| space.as_fd()))
+    }
 }
 
 /// `error mounting "/a" to rootfs at "/b": …`, as runc frames it.
@@ -94,18 +167,17 @@ pub(crate) fn mount_text(source: &str, destination: &Path, what: &str) -> String
     format!("error mounting {} to rootfs at {}: {what}", quoted(source), quoted(&destination.to_string_lossy()))
 }
 
-fn bind(mount: &Mount, options: &Options) -> Result<Kind> {
-    let failed = |what: &str, errno: Errno| {
-        let text = mount_text(&mount.source, Path::new(&mount.destination), &format!("{what} {}", mount.source));
-        Failure::new(Step::Mount, text, errno).at(&mount.source)
-    };
-    if options.idmap.is_some() {
-        return Err(failed("idmapped mount of", Errno::OPNOTSUPP));
-    }
-    let tree = clone_tree(Path::new(&mount.source), options.recursive).map_err(|errno| failed("open_tree", errno))?;
-    dress(&tree, options).map_err(|errno| failed("mount_setattr", errno))?;
-    let directory = is_dir(tree.as_fd()).map_err(|errno| failed("stat", errno))?;
-    Ok(Kind::Bind { tree, directory })
+fn bind_failure(mount: &Mount, what: &str, errno: Errno) -> Failure {
+    let text = mount_text(&mount.source, Path::new(&mount.destination), &format!("{what} {}", mount.source));
+    Failure::new(Step::Mount, text, errno).at(&mount.source)
+}
+
+/// A copy of a part of the host's tree, with the attributes that are asked for.
+fn host_tree(mount: &Mount, options: &Options) -> Result<OwnedFd> {
+    let failed = |what: &'static str| move |errno| bind_failure(mount, what, errno);
+    let tree = clone_tree(Path::new(&mount.source), options.recursive).map_err(failed("open_tree"))?;
+    dress(&tree, options).map_err(failed("mount_setattr"))?;
+    Ok(tree)
 }
 
 /// A detached copy of the mount at `path`. A path below the root of another process (`/proc/<pid>/root/…`) is copied from
@@ -167,15 +239,18 @@ fn cgroup_v1(cgroup: &cgroup::Manager, namespace: bool) -> Result<Vec<CgroupV1>>
         .collect()
 }
 
-/// The container's root file system as a detached mount.
-pub(crate) fn rootfs(rootfs: &Rootfs) -> Result<OwnedFd> {
+/// The container's root file system as a detached mount. `wanted` is its propagation: what is to hear of the host's
+/// mounts stays tied to them here.
+pub(crate) fn rootfs(rootfs: &Rootfs, wanted: &str) -> Result<OwnedFd> {
     match rootfs {
         Rootfs::Path { path } => {
             let shown = path.to_string_lossy();
             let failed = |errno| Failure::new(Step::Rootfs, format!("open {shown}"), errno).at(shown.clone());
             let tree = clone_tree(path, true).map_err(failed)?;
-            let private = MountAttr { propagation: propagation::PRIVATE, ..MountAttr::default() };
-            mount_setattr(tree.as_fd(), c"", true, &private).context(Step::Rootfs, "mount_setattr of the rootfs")?;
+            let wanted = propagation_named(wanted).map(|(kind, _)| kind);
+            let kind = wanted.filter(|kind| *kind == propagation::SLAVE).unwrap_or(propagation::PRIVATE);
+            let attributes = MountAttr { propagation: kind, ..MountAttr::default() };
+            mount_setattr(tree.as_fd(), c"", true, &attributes).context(Step::Rootfs, "mount_setattr of the rootfs")?;
             Ok(tree)
         }
         Rootfs::Overlay { lower, upper, work, volatile } => overlay(lower, upper, work, *volatile),

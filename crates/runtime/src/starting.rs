@@ -113,7 +113,8 @@ impl Starting {
             FromChild::Forked { pid } => {
                 let pidfd = fds.pop().ok_or_else(|| Failure::plain(Step::Lost, "no pidfd came"))?;
                 if let Some((helper, _)) = self.process.replace((pid, pidfd)) {
-                    self.helper = Some(helper);
+                    // One that forked before has ended by now.
+                    self.helper.replace(helper).map(reap);
                 }
             }
             FromChild::Hooks => {

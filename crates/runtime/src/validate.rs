@@ -77,6 +77,9 @@ pub(crate) fn spec(spec: &Spec, netns: Option<&Path>) -> Result<()> {
         class_of_service(rdt)?;
     }
     spec.mounts.iter().try_for_each(mount)?;
+    if let Some(process) = &spec.process {
+        labels(process)?;
+    }
     spec.process.as_ref().map_or(Ok(()), process)
 }
 
@@ -97,6 +100,18 @@ pub(crate) fn process(process: &Process) -> Result<()> {
     let timing = [scheduler.runtime, scheduler.deadline, scheduler.period];
     if policy != "SCHED_DEADLINE" && timing.iter().any(|t| t.unwrap_or(0) != 0) {
         return Err(refused("scheduler runtime/deadline/period can only be specified for SchedDeadline policy"));
+    }
+    Ok(())
+}
+
+/// Labels that this kernel would not enforce.
+fn labels(process: &Process) -> Result<()> {
+    let apparmor = || std::fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with(b"Y"));
+    if !process.apparmor_profile.is_empty() && !apparmor() {
+        return Err(refused("apparmor: config provided but apparmor not supported"));
+    }
+    if !process.selinux_label.is_empty() && !Path::new("/sys/fs/selinux/enforce").exists() {
+        return Err(refused("selinux label is specified in config, but selinux is disabled or not supported"));
     }
     Ok(())
 }

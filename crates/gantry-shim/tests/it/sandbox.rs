@@ -271,7 +271,7 @@ fn limits_scores_and_parameters() {
     if let Some(linux) = &mut plan.spec.linux {
         linux.sysctl.insert("kernel/../../../etc/passwd".into(), "x".into());
     }
-    assert_eq!(fixture.start_error(&plan).step, Step::Sysctl);
+    assert_eq!(fixture.start_error(&plan).step, Step::Plan);
 }
 
 #[test]

@@ -37,7 +37,8 @@ struct Node<'a> {
 /// Makes nodes and links and returns a null device that nobody else can have replaced. A /dev that is bound from the
 /// host is left as it is.
 pub(crate) fn make(tree: &Tree, mounter: &Mounter<'_>, devices: &[Device], user_namespace: bool) -> Result<OwnedFd> {
-    let Some(dev) = mounter.dev() else { return private_null() };
+    let Some(dev) = mounter.dev().context(Step::Mount, "open /dev")? else { return private_null() };
+    let dev = dev.as_fd();
     for (name, major, minor) in DEFAULT {
         let host = format!("/dev/{name}");
         let node = Node { kind: FileType::CharacterDevice, numbers: (major, minor), mode: 0o666, host: &host };

@@ -142,6 +142,11 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
     detach()?;
     // What it makes from here on is charged to the container.
     cgroup_step(plan.entry.enter())?;
+    if plan.namespaces.in_joined_user != 0 {
+        gate.pass()?;
+        plan.namespaces.join_user()?;
+        fork_again(conn, plan.namespaces.in_joined_user)?;
+    }
     setsid().context(Step::Prepare, "setsid")?;
     if !plan.manner.no_new_keyring {
         join_keyring(plan.id);
@@ -206,15 +211,19 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
 pub(crate) fn fork_inside(conn: &Conn, keep: &[RawFd]) -> Result<()> {
     let keep: Vec<RawFd> = keep.iter().copied().chain([conn.as_fd().as_raw_fd()]).collect();
     sys::process::close_all_but(&keep).context(Step::Prepare, "close_range")?;
-    match clone3_of_single_thread(flags::PARENT, None).context(Step::Namespace, "clone3")? {
+    fork_again(conn, 0)?;
+    setsid().context(Step::Prepare, "setsid").map(drop)
+}
+
+/// Goes on as another child of the shim's, in new namespaces if so wished.
+fn fork_again(conn: &Conn, namespaces: u64) -> Result<()> {
+    match clone3_of_single_thread(flags::PARENT | namespaces, None).context(Step::Namespace, "clone3")? {
         Cloned::Parent { pid, pidfd } => {
             let sent = conn.send(&FromChild::Forked { pid }, &[pidfd.as_fd()]);
             sys::process::exit_now(i32::from(sent.is_err()));
         }
-        Cloned::Child => {}
+        Cloned::Child => detach(),
     }
-    detach()?;
-    setsid().context(Step::Prepare, "setsid").map(drop)
 }
 
 /// Hooks of the shim (it is asked to run them), then those in the container's namespaces, on the host's files still.

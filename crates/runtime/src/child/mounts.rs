@@ -13,6 +13,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use shim_proto::Step;
 use sys::mount::{MountAttr, attr, mount_setattr};
 
+use crate::child::copy_up;
 use crate::failure::{Context as _, Failure, Result, quoted, words};
 use crate::foreign;
 use crate::options::Options;
@@ -48,12 +49,13 @@ pub(crate) struct Mounter<'a> {
     proc: Option<OwnedFd>,
     devpts: Option<OwnedFd>,
     dev: Option<OwnedFd>,
+    foreign_dev: bool,
     read_only_later: Vec<OwnedFd>,
 }
 
 impl<'a> Mounter<'a> {
     pub(crate) fn new(tree: &'a Tree, label: &'a str, pids: Option<&'a OwnedFd>) -> Self {
-        Self { tree, label, pids, proc: None, devpts: None, dev: None, read_only_later: Vec::new() }
+        Self { tree, label, pids, proc: None, devpts: None, dev: None, foreign_dev: false, read_only_later: Vec::new() }
     }
 
     /// The root of the container's own devpts, if it has one.
@@ -61,9 +63,14 @@ impl<'a> Mounter<'a> {
         self.devpts.as_ref().map(|fd| fd.as_fd())
     }
 
-    /// The root of the tmpfs mounted on /dev by this very mounter, if any.
-    pub(crate) fn dev(&self) -> Option<BorrowedFd<'_>> {
-        self.dev.as_ref().map(|fd| fd.as_fd())
+    /// The directory that device nodes are made in: a tmpfs that this very mounter has put there, or what the root has.
+    /// `None` when the user has put something of the host's there.
+    pub(crate) fn dev(&self) -> Outcome<Option<OwnedFd>> {
+        match &self.dev {
+            Some(dev) => dev.try_clone().map(Some).map_err(|_| Errno::MFILE),
+            None if self.foreign_dev => Ok(None),
+            None => self.tree.open_or_make(Path::new("/dev"), Missing::Directory).map(Some),
+        }
     }
 
     /// A procfs of the container's PID namespace that nothing in the container can have tampered with.
@@ -100,6 +107,7 @@ impl<'a> Mounter<'a> {
                 if directory != is_dir(target.as_fd()).map_err(|errno| failed("stat", errno))? {
                     return Err(failed(&format!("mount {source}:{}", destination.display()), Errno::NOTDIR));
                 }
+                self.foreign_dev |= destination == Path::new("/dev");
                 place(&tree, &target).map_err(|errno| failed("move_mount", errno))
             }
             Kind::CgroupV1 { hierarchies } => self.cgroup_v1(&target, hierarchies, &options),
@@ -112,10 +120,11 @@ impl<'a> Mounter<'a> {
                     )));
                 }
                 // A tmpfs over a directory that was there gets that directory's mode unless the options say otherwise.
+                let given_mode = options.has_data("mode");
                 if filesystem == "tmpfs" && !fresh {
                     keep_mode(&mut options, &target).map_err(|errno| failed("stat", errno))?;
                 }
-                self.new_mount(&filesystem, &source, options, &target, &destination)
+                self.new_mount(&filesystem, &source, options, &target, (&destination, given_mode))
                     .map_err(|(what, errno)| failed(what, errno))
             }
         }
@@ -127,20 +136,24 @@ impl<'a> Mounter<'a> {
         source: &str,
         mut options: Options,
         target: &OwnedFd,
-        destination: &Path,
+        (destination, given_mode): (&Path, bool),
     ) -> std::result::Result<(), (&'static str, Errno)> {
-        let copy_up = options.copy_up;
+        let (copy_up, keeps_mode) = (options.copy_up, !given_mode);
         let later = filesystem == "tmpfs" && options.attributes.set & attr::RDONLY != 0;
         if later {
             options.attributes.set &= !attr::RDONLY;
-        }
-        if copy_up {
-            return Err(("tmpcopyup", Errno::OPNOTSUPP));
         }
         let fs = match filesystem {
             "proc" => procfs(source, &options, self.pids)?,
             _ => new_filesystem(filesystem, source, &options, self.label)?,
         };
+        if copy_up && filesystem == "tmpfs" {
+            copy_up::copy_up(target.as_fd(), fs.as_fd(), keeps_mode).map_err(|e| ("tmpcopyup", e))?;
+        }
+        if let Some((propagation, recursive)) = options.propagation {
+            let attributes = MountAttr { propagation, ..MountAttr::default() };
+            mount_setattr(fs.as_fd(), c"", recursive, &attributes).map_err(|e| ("mount_setattr propagation", e))?;
+        }
         place(&fs, target).map_err(|e| ("move_mount", e))?;
         if later {
             self.read_only_later.push(fs.try_clone().map_err(|_| ("dup", Errno::MFILE))?);

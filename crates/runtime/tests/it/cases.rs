@@ -1,6 +1,7 @@
 //! The cases, by what they are about.
 
 mod hooks;
+mod mounts;
 mod process;
 
 use crate::fixture::Fixture;
@@ -10,5 +11,5 @@ pub(crate) type Case = fn(&Fixture);
 
 /// All of them.
 pub(crate) fn all() -> Vec<(&'static str, Case)> {
-    [hooks::CASES, process::CASES].concat()
+    [hooks::CASES, mounts::CASES, process::CASES].concat()
 }

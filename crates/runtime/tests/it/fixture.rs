@@ -36,7 +36,9 @@ pub(crate) fn own_namespaces() {
 pub(crate) fn clean_up() {
     let all =
         Manager::new(&format!("/gantry-runtime-it-{}", std::process::id()), &Hierarchies::detect().expect("cgroups"));
-    all.expect("path").delete().expect("delete");
+    let all = all.expect("path");
+    all.kill().expect("kill");
+    all.delete().expect("delete");
 }
 
 pub(crate) struct Fixture {
@@ -189,6 +191,17 @@ impl Running {
         assert!(!self.cgroup.exists(), "the cgroup is left");
         let [out, err] = &mut self.streams;
         Output { status, out: text(out), err: text(err) }
+    }
+
+    /// Waits until it has said something.
+    pub(crate) fn said(&self) {
+        for _ in 0..2000 {
+            if self.streams[0].metadata().expect("stat").len() > 0 {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        panic!("it says nothing");
     }
 
     pub(crate) fn stop(self) -> Output {

@@ -25,6 +25,7 @@ fn time_namespace(fixture: &Fixture) {
     }});
     let running =
         fixture.start(&spec_with("cat /proc/uptime; cat /proc/self/timens_offsets; sleep 60", change)).expect("starts");
+    running.said();
     let exec = running.exec(&process("cat /proc/uptime")).expect("exec");
     assert_eq!(days(&exec.out), ours + 1000, "exec is in it too");
     let out = running.stop().out;
@@ -73,6 +74,7 @@ fn personality(fixture: &Fixture) {
     let change = json!({"linux": {"personality": {"domain": "LINUX32"}}});
     let running = fixture.start(&spec_with("uname -m; sleep 60", change)).expect("starts");
     if cfg!(target_arch = "x86_64") {
+        running.said();
         assert_eq!(running.exec(&process("uname -m")).expect("exec").out, "i686\n");
         assert_eq!(running.stop().out, "i686\n");
     }
