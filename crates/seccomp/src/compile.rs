@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use oci::runtime::{Seccomp, SeccompAction, SeccompArg, SeccompOp, SeccompRule};
+use oci::runtime::{Seccomp, SeccompAction, SeccompArg, SeccompOp};
 
 use crate::assemble::{AND, ARCH, ARGS, Insn, JEQ, JGE, JGT, LD_ABS, NR, RET, branch, bytes, op};
 use crate::multiplexed;
-use crate::numbers::{self, Arch, X32_BIT};
+use crate::numbers::{Arch, Call, X32_BIT};
 
 const EPERM: u32 = 1;
 const ENOSYS: u32 = 38;
@@ -89,7 +89,8 @@ pub fn compile(spec: &Seccomp, native: Arch) -> Result<Program, CompileError> {
         archs.push(native);
     }
     let default = value(spec.default_action, spec.default_errno_ret);
-    let tree = |arch: Arch| intervals_to_tree(&intervals(spec, arch, default), default);
+    let named = look_up(spec);
+    let tree = |arch: Arch| intervals_to_tree(&intervals(spec, &named, arch, default), default);
     // From the last test to the first; an architecture that is not listed is killed, as libseccomp does.
     let mut program = vec![op(RET, RET_KILL_THREAD)];
     let mut numbers_of = |audit: u32, body: Vec<Insn>| {
@@ -144,52 +145,64 @@ fn value(action: SeccompAction, errno: Option<u32>) -> u32 {
     }
 }
 
+/// The calls of every rule, with what is behind a multiplexer; names that no architecture knows are left out.
+type Named = Vec<Vec<(&'static Call, Option<(&'static Call, u64)>)>>;
+
+fn look_up(spec: &Seccomp) -> Named {
+    let one = |name: &String| {
+        let behind = multiplexed::behind(name).and_then(|(outer, value)| Some((Call::named(outer)?, value)));
+        Some((Call::named(name)?, behind))
+    };
+    spec.syscalls.iter().map(|rule| rule.names.iter().filter_map(one).collect()).collect()
+}
+
 /// The fate of every call that rules speak about.
-fn fates(spec: &Seccomp, arch: Arch, known: &BTreeMap<&str, u32>, default: u32) -> BTreeMap<u32, Fate> {
+fn fates(spec: &Seccomp, named: &Named, arch: Arch, default: u32) -> BTreeMap<u32, Fate> {
     let mut fates: BTreeMap<u32, Fate> = BTreeMap::new();
-    for rule in &spec.syscalls {
+    for (rule, calls) in spec.syscalls.iter().zip(named) {
         let action = value(rule.action, rule.errno_ret);
         // A rule that says what happens anyway is no rule (libseccomp refuses it, runc leaves it out).
         if action == default {
             continue;
         }
-        let mut put = |name: &str, rule: &SeccompRule| {
-            if let Some(number) = known.get(name) {
-                add(fates.entry(*number).or_insert_with(|| Fate::ByArgs(Vec::new())), rule, action);
+        let mut put = |call: &Call, args: &[SeccompArg]| {
+            if let Some(number) = call.number(arch) {
+                add(fates.entry(number).or_insert_with(|| Fate::ByArgs(Vec::new())), args, action);
             }
         };
-        for name in &rule.names {
-            put(name, rule);
+        for (call, behind) in calls {
+            put(call, &rule.args);
             // Behind a multiplexer only the call itself can be told, not its arguments, which are in memory.
-            let behind = multiplexed::behind(name).filter(|_| arch == Arch::X86 && rule.args.is_empty());
-            if let Some((multiplexer, value)) = behind {
+            if let Some((multiplexer, value)) = *behind
+                && arch == Arch::X86
+                && rule.args.is_empty()
+            {
                 let arg = SeccompArg { index: 0, value, value_two: None, op: SeccompOp::EqualTo };
-                put(multiplexer, &SeccompRule { args: vec![arg], ..rule.clone() });
+                put(multiplexer, &[arg]);
             }
         }
     }
     fates
 }
 
-fn add(fate: &mut Fate, rule: &SeccompRule, action: u32) {
+fn add(fate: &mut Fate, args: &[SeccompArg], action: u32) {
     let Fate::ByArgs(alternatives) = fate else { return };
-    if rule.args.is_empty() {
+    if args.is_empty() {
         *fate = Fate::Always(action);
         return;
     }
     // As runc: several conditions on one argument are alternatives, on different ones they hold together.
-    let repeated = (0..6).any(|i| rule.args.iter().filter(|a| a.index == i).count() > 1);
+    let repeated = (0..6).any(|i| args.iter().filter(|a| a.index == i).count() > 1);
     if repeated {
-        alternatives.extend(rule.args.iter().map(|arg| (vec![*arg], action)));
+        alternatives.extend(args.iter().map(|arg| (vec![*arg], action)));
     } else {
-        alternatives.push((rule.args.clone(), action));
+        alternatives.push((args.to_vec(), action));
     }
 }
 
 /// Starts of intervals of call numbers with equal fate, in order; the first starts at the architecture's zero.
-fn intervals(spec: &Seccomp, arch: Arch, default: u32) -> Vec<(u32, Fate)> {
-    let known: BTreeMap<&str, u32> = numbers::all(arch).collect();
-    let fates = fates(spec, arch, &known, default);
+fn intervals(spec: &Seccomp, named: &Named, arch: Arch, default: u32) -> Vec<(u32, Fate)> {
+    let fates = fates(spec, named, arch, default);
     let zero = if arch == Arch::X32 { X32_BIT } else { 0 };
     let otherwise = Fate::Always(default);
     let mut out: Vec<(u32, Fate)> = vec![(zero, otherwise.clone())];
@@ -205,8 +218,7 @@ fn intervals(spec: &Seccomp, arch: Arch, default: u32) -> Vec<(u32, Fate)> {
     // Calls younger than every rule do not exist for the program (as runc since 1.0.0-rc93): C libraries fall back on
     // ENOSYS, not on EPERM. Not so where unknown calls are let through, or told to a tracer that knows them.
     let lets_through = matches!(spec.default_action, SeccompAction::Allow | SeccompAction::Log | SeccompAction::Trace);
-    let newest = spec.syscalls.iter().flat_map(|r| &r.names);
-    let newest = newest.filter_map(|n| known.get(n.as_str()).copied()).max();
+    let newest = named.iter().flatten().filter_map(|(call, _)| call.number(arch)).max();
     if let Some(newest) = newest.filter(|_| !lets_through) {
         put(newest + 1, Fate::Always(RET_ERRNO | ENOSYS));
     }

@@ -12,6 +12,82 @@ pub enum Arch {
 }
 
 const TABLE: &str = include_str!("syscalls.txt");
+/// An architecture has not got the call.
+const NONE: u16 = u16::MAX;
+
+/// One call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) name: &'static str,
+    /// By [`Arch::column`].
+    numbers: [u16; 4],
+}
+
+/// All calls, ascending by name. Read by the compiler of this program, not by the program.
+static CALLS: [Call; count()] = parse();
+
+/// Lines that are no comments.
+const fn count() -> usize {
+    let bytes = TABLE.as_bytes();
+    let (mut at, mut lines) = (0, 0);
+    while at < bytes.len() {
+        if bytes[at] == b'\n' {
+            lines += 1;
+        }
+        at += 1;
+    }
+    lines - 1
+}
+
+const fn parse() -> [Call; count()] {
+    let bytes = TABLE.as_bytes();
+    let mut calls = [const { Call { name: "", numbers: [NONE; 4] } }; count()];
+    // The first line is a comment.
+    let mut at = end_of(bytes, 0, b'\n') + 1;
+    let mut line = 0;
+    while line < calls.len() {
+        let end = end_of(bytes, at, b' ');
+        let (_, name) = TABLE.split_at(at);
+        calls[line].name = name.split_at(end - at).0;
+        at = end + 1;
+        let mut column = 0;
+        while column < 4 {
+            let end = end_of(bytes, at, if column == 3 { b'\n' } else { b' ' });
+            if bytes[at] != b'-' {
+                let mut number = 0;
+                while at < end {
+                    number = number * 10 + (bytes[at] - b'0') as u16;
+                    at += 1;
+                }
+                calls[line].numbers[column] = number;
+            }
+            at = end + 1;
+            column += 1;
+        }
+        line += 1;
+    }
+    calls
+}
+
+const fn end_of(bytes: &[u8], mut at: usize, mark: u8) -> usize {
+    while bytes[at] != mark {
+        at += 1;
+    }
+    at
+}
+
+impl Call {
+    /// By name.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        CALLS.binary_search_by(|call| call.name.cmp(name)).ok().and_then(|at| CALLS.get(at))
+    }
+
+    /// As it reaches a filter.
+    pub(crate) fn number(&self, arch: Arch) -> Option<u32> {
+        let number = u32::from(*self.numbers.get(arch.column()).filter(|n| **n != NONE)?);
+        Some(if arch == Arch::X32 { number | X32_BIT } else { number })
+    }
+}
 /// `__X32_SYSCALL_BIT` (arch/x86/include/uapi/asm/unistd.h).
 pub(crate) const X32_BIT: u32 = 0x4000_0000;
 
@@ -61,25 +137,37 @@ impl Arch {
 
     fn column(self) -> usize {
         match self {
-            Self::X86_64 => 1,
-            Self::X86 => 2,
-            Self::X32 => 3,
-            Self::Aarch64 => 4,
+            Self::X86_64 => 0,
+            Self::X86 => 1,
+            Self::X32 => 2,
+            Self::Aarch64 => 3,
         }
     }
 }
 
 /// All calls of an architecture, with numbers as they reach a filter.
+#[cfg(test)]
 pub(crate) fn all(arch: Arch) -> impl Iterator<Item = (&'static str, u32)> {
-    TABLE.lines().filter(|l| !l.starts_with('#')).filter_map(move |line| {
-        let mut words = line.split(' ');
-        let name = words.next()?;
-        let number: u32 = words.nth(arch.column() - 1)?.parse().ok()?;
-        Some((name, if arch == Arch::X32 { number | X32_BIT } else { number }))
-    })
+    CALLS.iter().filter_map(move |call| Some((call.name, call.number(arch)?)))
 }
 
 /// The number of one call; `None` if the architecture has not got it.
 pub fn number(arch: Arch, name: &str) -> Option<u32> {
-    all(arch).find(|(n, _)| *n == name).map(|(_, number)| number)
+    Call::named(name)?.number(arch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order_and_as_written() {
+        assert!(CALLS.windows(2).all(|pair| pair[0].name < pair[1].name));
+        for (line, call) in TABLE.lines().filter(|l| !l.starts_with('#')).zip(&CALLS) {
+            let numbers = call.numbers.map(|n| if n == NONE { "-".to_owned() } else { n.to_string() });
+            assert_eq!(line, format!("{} {}", call.name, numbers.join(" ")));
+        }
+        assert_eq!(number(Arch::X32, "read"), Some(X32_BIT));
+        assert_eq!(number(Arch::Aarch64, "open"), None);
+    }
 }
