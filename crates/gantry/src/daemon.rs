@@ -6,6 +6,7 @@ mod flags;
 mod journal;
 mod pidfile;
 mod plan;
+mod quiet;
 mod run;
 mod settings;
 mod signals;

@@ -216,8 +216,7 @@ impl Monitor {
         if let Some((peer, tag)) = asked_by {
             self.peers.reply(peer, tag, reply, None, &self.poller);
         }
-        // The plan is gone, and what parsing it took.
-        sys::process::trim_heap();
+        self.rest_soon();
         self.apply_early(key);
     }
 

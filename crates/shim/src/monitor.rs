@@ -36,6 +36,8 @@ pub(crate) const GRACE: i64 = 2 * SECOND;
 /// How long a daemon that was told of the end may take to commit it (and say so by Delete) before the shim writes the
 /// exit record itself.
 const COMMIT: i64 = SECOND / 2;
+/// How long after the start of a process what that took is given back.
+const REST: i64 = SECOND;
 /// How long clients may take to read what is left for them after Delete.
 const LINGER: i64 = 10 * SECOND;
 
@@ -74,6 +76,8 @@ pub(crate) struct Monitor {
     pub(crate) untold: Vec<ExecExit>,
     /// Since when there is nothing to do and nobody to talk to (monotonic nanoseconds).
     lonely_since: Option<i64>,
+    /// When memory is given back (monotonic nanoseconds).
+    rest_due: Option<i64>,
     /// Deleted: gone at the latest then.
     leaving: Option<i64>,
     buffer: Vec<u8>,
@@ -135,6 +139,7 @@ impl Monitor {
             early: Vec::new(),
             untold: Vec::new(),
             lonely_since: None,
+            rest_due: None,
             leaving: None,
             buffer: vec![0; BUFFER],
         })
@@ -276,7 +281,7 @@ impl Monitor {
     fn timeout(&self) -> Option<i64> {
         let sessions = self.sessions.values().filter_map(|s| s.give_up);
         let lonely = self.lonely_since.map(|since| since + LONELY);
-        let next = sessions.chain(self.leaving).chain(lonely).chain(self.record_due).min()?;
+        let next = sessions.chain(self.leaving).chain(lonely).chain(self.record_due).chain(self.rest_due).min()?;
         Some((next - clock::monotonic()).max(0))
     }
 
@@ -290,11 +295,28 @@ impl Monitor {
         if self.record_due.is_some_and(|due| now >= due || !self.peers.has_listener()) {
             self.write_record();
         }
+        if self.rest_due.is_some_and(|due| now >= due) {
+            self.rest_due = None;
+            self.rest();
+        }
         if !self.is_idle() {
             self.lonely_since = None;
         } else if self.lonely_since.is_none() {
             self.lonely_since = Some(now);
         }
+    }
+
+    /// A process has started, or has not: the plan is gone, and what parsing it took. Not given back at once, because
+    /// whoever waits for the start, and many a container's end, comes first.
+    pub(crate) fn rest_soon(&mut self) {
+        self.rest_due = Some(clock::monotonic() + REST);
+    }
+
+    fn rest(&mut self) {
+        // Pages of it that were read into stay with the kernel otherwise.
+        self.buffer = Vec::new();
+        sys::memory::rest();
+        self.buffer = vec![0; BUFFER];
     }
 
     /// Notes how the container ended. A daemon that was told commits it, as durably as a file is, and says so by Delete;

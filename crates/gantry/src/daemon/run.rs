@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use super::journal;
 use super::pidfile::PidFile;
 use super::plan::Plan;
+use super::quiet::{PAUSE, Quiet};
 use super::settings::Settings;
 use super::signals::Signals;
 use super::{embedded, journal::Level};
@@ -85,7 +86,9 @@ async fn serve(mut plan: Plan, settings: &Settings) -> Result<()> {
 
     let engine = Engine::start(engine_config(&plan)?).await.context("failed to start daemon")?;
     tracing::info!("Daemon has completed initialization");
-    let server = Arc::new(server(&plan, engine.clone()));
+    let quiet = Arc::new(Quiet::default());
+    let server = Arc::new(server(&plan, engine.clone(), &quiet));
+    tokio::spawn(quiet.watch(PAUSE, sys::memory::rest));
     let mut serving = JoinSet::new();
     for listener in listeners {
         tracing::info!("API listen on {}", listener.origin());
@@ -94,7 +97,6 @@ async fn serve(mut plan: Plan, settings: &Settings) -> Result<()> {
     }
     drop(plan);
     notify("READY=1");
-    sys::process::trim_heap();
 
     let broken = tokio::select! {
         () = signals.until_stop(settings) => None,
@@ -183,7 +185,7 @@ fn engine_config(plan: &Plan) -> Result<engine::Config> {
     Ok(engine::Config { shim: embedded::lay_down_shim(&plan.exec_root)?, ..settings.clone() })
 }
 
-fn server(plan: &Plan, engine: Engine) -> Server<App> {
+fn server(plan: &Plan, engine: Engine, quiet: &Arc<Quiet>) -> Server<App> {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let identity = Identity {
         version: plan.api.version.clone(),
@@ -192,5 +194,5 @@ fn server(plan: &Plan, engine: Engine) -> Server<App> {
         host_names: vec![name],
     };
     let app = Arc::new(App { engine, daemon: plan.api.clone() });
-    Server::new(app, api::handlers::router(), Vec::new(), identity, Limits::default())
+    Server::new(app, api::handlers::router(), vec![quiet.layer()], identity, Limits::default())
 }

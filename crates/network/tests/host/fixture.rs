@@ -52,6 +52,15 @@ pub(crate) fn on_host<F: Future<Output = ()>>(test: impl FnOnce(Host) -> F + Sen
     .expect("host namespace");
 }
 
+/// What the test left running is kept by mounts that only the directory knows of.
+impl Drop for Host {
+    fn drop(&mut self) {
+        for kept in std::fs::read_dir(self.dir.path().join("run/netns")).into_iter().flatten().flatten() {
+            let _ = rustix::mount::unmount(kept.path(), rustix::mount::UnmountFlags::DETACH);
+        }
+    }
+}
+
 pub(crate) fn sh(command: &str) -> String {
     let out = Command::new("sh").args(["-c", command]).output().expect("sh");
     assert!(out.status.success(), "{command}: {}", String::from_utf8_lossy(&out.stderr));
