@@ -1,5 +1,6 @@
 # make run    builds, starts an engine unless one runs, runs a first container
 # make test   installs what the tests need, passes all tests
+# make bench  the figures beside those of Docker and crun; QUICK=1: in a few minutes
 # make check  what needs no root: formatting, lints, tidiness, layers, unit tests       make fix  mends what can be mended
 # Both commands install missing Debian packages when they run as root.
 
@@ -49,7 +50,6 @@ $(GANTRY_TEST_DIR)/images/.made:
 	@touch $@
 
 # The figures of the engine beside Docker's; see bench/compare.sh
-bench:
-	@tools/need.sh $(TEST_TOOLS) wrk iperf3
+bench: test-tools peers test-images
 	@cargo build --quiet --release --package gantry
-	@bench/compare.sh $(TARGET_DIR)/$(TRIPLE)/release/gantry
+	@bench/compare.sh $(if $(QUICK),--quick) $(TARGET_DIR)/$(TRIPLE)/release/gantry
