@@ -1,6 +1,5 @@
 //! Small when nothing is asked.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -46,26 +45,24 @@ impl Quiet {
     }
 
     /// Calls `rest` whenever no request has come or gone for that long. Never ends.
-    pub(super) fn watch(self: Arc<Self>, pause: Duration, rest: fn()) -> impl Future<Output = ()> + Send {
-        async move {
+    pub(super) async fn watch(self: Arc<Self>, pause: Duration, rest: fn()) {
+        loop {
+            let mut seen = self.steps.load(Ordering::Relaxed);
             loop {
-                let mut seen = self.steps.load(Ordering::Relaxed);
-                loop {
-                    tokio::time::sleep(pause).await;
-                    let now = self.steps.load(Ordering::Relaxed);
-                    if now == seen {
-                        break;
-                    }
-                    seen = now;
+                tokio::time::sleep(pause).await;
+                let now = self.steps.load(Ordering::Relaxed);
+                if now == seen {
+                    break;
                 }
-                self.watched.store(false, Ordering::Relaxed);
-                rest();
-                // A step between the last look and the store has seen `watched` and told nobody.
-                if self.steps.load(Ordering::Relaxed) == seen {
-                    self.woken.notified().await;
-                }
-                self.watched.store(true, Ordering::Relaxed);
+                seen = now;
             }
+            self.watched.store(false, Ordering::Relaxed);
+            rest();
+            // A step between the last look and the store has seen `watched` and told nobody.
+            if self.steps.load(Ordering::Relaxed) == seen {
+                self.woken.notified().await;
+            }
+            self.watched.store(true, Ordering::Relaxed);
         }
     }
 }
