@@ -24,6 +24,7 @@ mod v1_49;
 mod v1_50;
 mod v1_51;
 mod v1_52;
+mod v1_53;
 mod v1_54;
 mod v1_55;
 mod version;
@@ -72,6 +73,7 @@ const STEPS: &[Step] = &[
     v1_50::STEP,
     v1_51::STEP,
     v1_52::STEP,
+    v1_53::STEP,
     v1_54::STEP,
     v1_55::STEP,
 ];

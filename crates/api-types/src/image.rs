@@ -152,7 +152,37 @@ pub struct ImageInspect {
     pub manifests: Option<Vec<ManifestSummary>>,
     /// Where it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub identity: Option<serde_json::Value>,
+    pub identity: Option<Identity>,
+}
+
+/// One in-toto statement about an image (`GET /images/{name}/attestations`).
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct AttestationStatement {
+    /// The blob.
+    pub descriptor: Descriptor,
+    /// URI of the predicate's kind.
+    pub predicate_type: String,
+    /// The statement as it was written, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement: Option<Box<serde_json::value::RawValue>>,
+}
+
+/// Where an image came from (`Identity` of inspect).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Identity {
+    /// The repositories it was pulled from, or pushed to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pull: Vec<PullIdentity>,
+}
+
+/// A repository of an [`Identity`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct PullIdentity {
+    /// Its whole name.
+    pub repository: String,
 }
 
 /// Layers of an image.

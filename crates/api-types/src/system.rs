@@ -324,3 +324,35 @@ pub struct DiskUsage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build_cache_usage: Option<build::DiskUsage>,
 }
+
+/// Answer of `POST /system/check` (Gantry's own).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct CheckReport {
+    /// Images looked at.
+    pub images: u64,
+    /// Blobs that are what their digest says.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Layers compared with their blobs.
+    pub layers: u64,
+    /// What is wrong.
+    pub faults: Vec<CheckFault>,
+}
+
+/// Something wrong in the image store.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct CheckFault {
+    /// `record`, `blob`, `layer` or `container`.
+    pub kind: String,
+    /// Digest, key or name.
+    pub name: String,
+    /// What is wrong.
+    pub why: String,
+    /// The images that need it.
+    pub images: Vec<String>,
+    /// `quarantined`, `rebuilt`, `removed`, or empty.
+    pub repair: String,
+}

@@ -1,5 +1,6 @@
 //! One function per command.
 
+mod check;
 pub(crate) mod container;
 mod context;
 mod events;
@@ -42,6 +43,7 @@ fn handler(canonical: &str) -> Option<Handler> {
             "info" => Some(info::run),
             "events" => Some(events::run),
             "df" => Some(info::disk_usage),
+            "check" => Some(check::run),
             "prune" => Some(prune::system),
             _ => None,
         },

@@ -19,6 +19,11 @@ pub fn disk_usage(client: &Client, query: &Query) -> Result<Value> {
     client.get_json("/system/df", query)
 }
 
+/// Has the engine verify its image store.
+pub fn check(client: &Client, query: &Query) -> Result<Value> {
+    client.post("/system/check", query, None)?.json()
+}
+
 /// Events, one JSON document after the other.
 pub fn events(client: &Client, query: &Query) -> Result<Response> {
     client.request(Method::Get, "/events", query, &[], Body::Empty)

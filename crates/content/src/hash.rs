@@ -44,6 +44,13 @@ impl Hasher {
         h.finish()
     }
 
+    /// The digest of one piece of memory, with the algorithm of `like`.
+    pub fn digest_like(like: &Digest, bytes: &[u8]) -> Digest {
+        let mut h = Self::like(like);
+        h.update(bytes);
+        h.finish()
+    }
+
     /// Takes more bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {

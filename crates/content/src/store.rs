@@ -245,6 +245,19 @@ impl Store {
         }
     }
 
+    /// Moves a blob to `<root>/quarantine`, where nothing looks for it.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn quarantine(&self, digest: &Digest) -> Result<()> {
+        let dir = self.0.root.join("quarantine");
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(io("create", &dir))?;
+        let path = self.0.blob(digest);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let to = dir.join(format!("{}-{}-{now}", digest.algorithm(), digest.hex()));
+        fs::rename(&path, to).map_err(io("move", &path))
+    }
+
     /// All blobs with their sizes and times.
     ///
     /// # Errors

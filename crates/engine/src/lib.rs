@@ -14,6 +14,7 @@ mod filter;
 mod images;
 mod networks;
 mod publish;
+mod remote;
 mod session;
 mod shim;
 mod system;

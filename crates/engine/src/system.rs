@@ -142,6 +142,16 @@ impl System {
         }
     }
 
+    /// Verifies every digest, layer and record of the image store; mends what can be mended with `repair`.
+    ///
+    /// # Errors
+    /// The store cannot be read at all.
+    pub async fn check(&self, repair: bool) -> Result<image::CheckReport, Error> {
+        let store = self.shared.images.clone();
+        let work = move || Ok(image::check(&store, repair)?);
+        tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::ShuttingDown))
+    }
+
     /// Bytes on disk.
     ///
     /// # Errors

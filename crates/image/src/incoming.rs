@@ -23,6 +23,8 @@ pub(crate) struct Incoming<'a> {
     documents: BTreeMap<Digest, Vec<u8>>,
     records: BTreeMap<Digest, ManifestRecord>,
     names: Vec<(String, Descriptor, Option<Labels>)>,
+    /// Target and repository that it comes from.
+    source: Option<(Digest, String)>,
 }
 
 /// A manifest with its document, checked against each other.
@@ -45,7 +47,7 @@ impl Checked {
         Ok(Self { digest, manifest, config, document, diff_ids, blobs })
     }
 
-    fn record(&self, manifest_size: u64) -> ManifestRecord {
+    pub(crate) fn record(&self, manifest_size: u64) -> ManifestRecord {
         let layers: Vec<LayerRecord> = self
             .manifest
             .layers
@@ -73,7 +75,14 @@ impl Checked {
 
 impl<'a> Incoming<'a> {
     pub(crate) fn new(store: &'a Store) -> Self {
-        Self { store, pins: Vec::new(), documents: BTreeMap::new(), records: BTreeMap::new(), names: Vec::new() }
+        Self {
+            store,
+            pins: Vec::new(),
+            documents: BTreeMap::new(),
+            records: BTreeMap::new(),
+            names: Vec::new(),
+            source: None,
+        }
     }
 
     /// Keeps content from being swept until this is dropped.
@@ -131,6 +140,11 @@ impl<'a> Incoming<'a> {
         self.names.push((name, target, None));
     }
 
+    /// Where the image comes from.
+    pub(crate) fn source(&mut self, target: Digest, repository: String) {
+        self.source = Some((target, repository));
+    }
+
     /// [`Self::name`] with the store's own labels.
     pub(crate) fn labelled_name(&mut self, name: String, target: Descriptor, labels: Labels) {
         self.names.push((name, target, Some(labels)));
@@ -139,10 +153,13 @@ impl<'a> Incoming<'a> {
     /// Stores documents, then commits records and names in one step.
     pub(crate) fn commit(&self) -> Result<()> {
         self.store.inner.content.put_all(&self.documents)?;
-        let Self { records, names, .. } = self;
+        let Self { records, names, source, .. } = self;
         self.store.change(|current, change| {
             for (digest, record) in records {
                 change.put_manifest(digest.clone(), record.clone());
+            }
+            if let Some((target, repository)) = source {
+                self.store.add_source(change, target, repository.clone())?;
             }
             for (name, target, labels) in names {
                 let old = || current.get(name).filter(|o| o.target.digest == target.digest);

@@ -8,8 +8,11 @@
 //! something that a power loss can take away.
 
 mod archives;
+mod attestation;
 mod changes;
+mod check;
 mod commit;
+mod distribution;
 mod document;
 mod error;
 mod filter;
@@ -36,8 +39,11 @@ mod view;
 mod walk;
 
 pub use archives::Archives;
+pub use attestation::{Attestation, AttestationQuery};
 pub use changes::apply_changes;
+pub use check::{CheckReport, Fault, FaultKind, Repair, check};
 pub use commit::Commit;
+pub use distribution::{Distribution, distribution};
 pub use error::{Error, Result};
 pub use filter::{LabelCheck, ListFilter};
 pub use progress::{Action, Progress, ProgressSink, null_sink};

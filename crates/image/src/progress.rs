@@ -7,6 +7,8 @@ pub enum Action {
     Downloading,
     /// `Extracting`, with seconds so far (no total, as Docker shows it).
     Extracting,
+    /// `Importing`, with bytes done and total.
+    Importing,
     /// `Pushing`, with bytes done and total.
     Pushing,
 }
@@ -17,6 +19,7 @@ impl Action {
         match self {
             Self::Downloading => "Downloading",
             Self::Extracting => "Extracting",
+            Self::Importing => "Importing",
             Self::Pushing => "Pushing",
         }
     }
@@ -39,7 +42,7 @@ pub enum Progress {
     },
     /// A layer's progress.
     Layer {
-        /// The short digest.
+        /// The short digest; empty for an import.
         id: String,
         /// What is done.
         action: Action,

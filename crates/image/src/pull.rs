@@ -93,7 +93,8 @@ impl Store {
         progress(Progress::tagged(tag, format!("Pulling from {}", reference.path())));
 
         let newer = old.as_deref() != Some(id.as_str());
-        let is_whole = self.manifest_record(&plan.manifest.digest)?.is_some_and(|r| !r.keys.is_empty());
+        let is_whole = self.manifest_record(&plan.manifest.digest)?.is_some_and(|r| !r.keys.is_empty())
+            && self.has_content(&plan)?;
         if !newer && is_whole {
             return Ok(Pulled { id, newer });
         }
@@ -104,7 +105,7 @@ impl Store {
         let (config, fresh) = {
             let config = self.small(repository, &plan.parsed.config, document::MAX_CONFIG);
             let layers = self.layers(repository, &plan, &board);
-            let attestations = self.attestations(repository, &plan.attestations);
+            let attestations = self.fetch_attestations(repository, &plan.attestations);
             match tokio::try_join!(config, layers, attestations) {
                 Ok((config, layers, ())) => (config, layers),
                 Err(error) => {
@@ -118,9 +119,10 @@ impl Store {
         let checked = Checked::new(digest_of(&plan.manifest)?, plan.parsed, &config)?;
         let (this, target) = (self.clone(), plan.target);
         let manifest_size = size_of(&plan.manifest);
+        let source = reference.name();
         let attestations = plan.attestations;
         blocking(move || {
-            let commit = Commit { checked, documents, attestations, manifest_size, name, target };
+            let commit = Commit { checked, documents, attestations, manifest_size, name, target, repository: source };
             commit.run(&this, &fresh)
         })
         .await?;
@@ -189,6 +191,16 @@ impl Store {
         }
         let digest = digest_of(&target)?;
         Err(Error::InvalidDocument { what: "index", digest, why: "nested too deep".to_owned() })
+    }
+
+    /// Whether manifest, document and layers are all here with their sizes (a check may have taken out what was bad).
+    fn has_content(&self, plan: &Plan) -> Result<bool> {
+        for d in plan.parsed.layers.iter().chain([&plan.parsed.config, &plan.manifest]) {
+            if self.inner.content.size_of(&digest_of(d)?)? != Some(size_of(d)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// A manifest or index, from here if it is here.
@@ -286,7 +298,7 @@ impl Store {
     }
 
     /// Attestations come along if they can be had; an image is no worse without.
-    async fn attestations(&self, repository: &Repository, list: &[Descriptor]) -> Result<()> {
+    async fn fetch_attestations(&self, repository: &Repository, list: &[Descriptor]) -> Result<()> {
         for attestation in list {
             if let Err(e) = self.attestation(repository, attestation).await {
                 tracing::warn!(manifest = %attestation.digest, error = %e, "attestation cannot be fetched");
@@ -318,6 +330,8 @@ struct Commit {
     manifest_size: u64,
     name: String,
     target: Descriptor,
+    /// Where it comes from.
+    repository: String,
 }
 
 impl Commit {
@@ -340,7 +354,11 @@ impl Commit {
         };
         let done = incoming
             .manifest(&self.checked, self.manifest_size, is_image, take)
-            .map(|()| incoming.name(self.name, self.target))
+            .and_then(|()| {
+                incoming.source(digest_of(&self.target)?, self.repository);
+                incoming.name(self.name, self.target);
+                Ok(())
+            })
             .and_then(|()| incoming.commit());
         if done.is_err() {
             // Layer blobs stay for a new try; a blob that is wrong was thrown away by its job.

@@ -82,6 +82,7 @@ impl Store {
         }
         repository.put_manifest(&selected, self.manifest_of(&selected)?, reference.tag()).await?;
         let digest = digest_of(&selected)?;
+        self.change(|_, change| self.add_source(change, &digest_of(target)?, reference.name()))?;
         if let Some(tag) = reference.tag() {
             let size = selected.size;
             progress(Progress::message(format!("{tag}: digest: {digest} size: {size}")));

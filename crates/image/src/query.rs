@@ -73,6 +73,7 @@ impl Store {
             parent: parent(&all),
             document,
             manifests: summaries,
+            sources: self.sources(&record.target.digest)?,
         })
     }
 

@@ -12,6 +12,9 @@ pub(crate) const NAMES: Table<NameRecord> = Table::new("image.name");
 /// Manifests whose content is here: digest → summary.
 pub(crate) const MANIFESTS: Table<ManifestRecord> = Table::new("image.manifest");
 
+/// Repositories that a target was pulled from or pushed to: digest → normalized names.
+pub(crate) const SOURCES: Table<Vec<String>> = Table::new("image.source");
+
 /// Label that the classic builder leaves on its steps.
 pub(crate) const PARENT_LABEL: &str = "org.mobyproject.image.parent";
 

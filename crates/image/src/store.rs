@@ -8,7 +8,7 @@ use metastore::{Batch, Db};
 use oci::image::{Descriptor, Image as ImageDocument};
 
 use crate::names::Names;
-use crate::record::{MANIFESTS, ManifestRecord, NAMES, NameRecord};
+use crate::record::{MANIFESTS, ManifestRecord, NAMES, NameRecord, SOURCES};
 use crate::sweep::Sweeper;
 use crate::walk::Walk;
 use crate::{Archives, DiskUsage, Error, Result, Rootfs, StoreConfig, document};
@@ -74,7 +74,10 @@ impl Store {
                 pulls,
             }),
         };
-        Sweeper(&store).stale(KEEP_UNREFERENCED)?;
+        // Without a single name all content looks unreferenced: that is for `check` to look at, not to be swept.
+        if store.count() > 0 {
+            Sweeper(&store).stale(KEEP_UNREFERENCED)?;
+        }
         Ok(store)
     }
 
@@ -159,6 +162,12 @@ impl Store {
                 None => batch.delete(MANIFESTS, digest.as_str()),
             }
         }
+        for (digest, record) in &change.sources {
+            match record {
+                Some(record) => batch.put(SOURCES, digest.as_str(), record)?,
+                None => batch.delete(SOURCES, digest.as_str()),
+            }
+        }
         self.inner.meta.commit(batch)?;
         if !change.names.is_empty() {
             let new = Arc::new(names.with(change.names));
@@ -170,6 +179,29 @@ impl Store {
     /// The record of a manifest whose content is here.
     pub(crate) fn manifest_record(&self, digest: &str) -> Result<Option<ManifestRecord>> {
         Ok(self.inner.meta.get(MANIFESTS, digest)?)
+    }
+
+    /// Records that cannot be read: key, what is wrong, whether it is a name.
+    pub(crate) fn damaged_records(&self) -> Result<Vec<(String, String, bool)>> {
+        let names = self.inner.meta.scan(NAMES)?.damaged.into_iter().map(|d| (d.key, d.error.to_string(), true));
+        let manifests = self.inner.meta.scan(MANIFESTS)?.damaged.into_iter();
+        Ok(names.chain(manifests.map(|d| (d.key, d.error.to_string(), false))).collect())
+    }
+
+    /// Repositories that a target was pulled from or pushed to.
+    pub(crate) fn sources(&self, target: &str) -> Result<Vec<String>> {
+        Ok(self.inner.meta.get(SOURCES, target)?.unwrap_or_default())
+    }
+
+    /// Adds a repository to [`Self::sources`] in `change`.
+    pub(crate) fn add_source(&self, change: &mut Change, target: &Digest, repository: String) -> Result<()> {
+        let mut all = self.sources(target.as_str())?;
+        if !all.contains(&repository) {
+            all.push(repository);
+            all.sort();
+            change.set_sources(target.clone(), all);
+        }
+        Ok(())
     }
 
     /// All manifest records; damaged ones are left out.
@@ -223,11 +255,12 @@ pub(crate) fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Change {
     names: BTreeMap<String, Option<NameRecord>>,
     manifests: BTreeMap<Digest, Option<ManifestRecord>>,
+    sources: BTreeMap<Digest, Option<Vec<String>>>,
 }
 
 impl Change {
     fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.manifests.is_empty()
+        self.names.is_empty() && self.manifests.is_empty() && self.sources.is_empty()
     }
 
     pub(crate) fn put_name(&mut self, name: String, record: NameRecord) {
@@ -244,6 +277,11 @@ impl Change {
 
     pub(crate) fn remove_manifest(&mut self, digest: Digest) {
         self.manifests.insert(digest, None);
+    }
+
+    /// Writes down where `target` was pulled from or pushed to; empty forgets it.
+    pub(crate) fn set_sources(&mut self, target: Digest, repositories: Vec<String>) {
+        self.sources.insert(target, Some(repositories).filter(|r| !r.is_empty()));
     }
 
     /// Points `name` at `target`. An image that thereby loses its last name is kept without one; one that gains a

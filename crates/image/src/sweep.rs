@@ -59,6 +59,11 @@ impl Sweeper<'_> {
         }
         self.0.change(|_, change| {
             gone.into_iter().for_each(|d| change.remove_manifest(d));
+            for document in &swept.documents {
+                if !self.0.sources(document.as_str())?.is_empty() {
+                    change.set_sources(document.clone(), Vec::new());
+                }
+            }
             Ok(())
         })?;
         swept.bytes += self.remove_layers(&keys, &pinned)?;

@@ -35,7 +35,7 @@ pub(crate) struct Unpacked {
 }
 
 impl Unpacked {
-    fn info(&self) -> LayerInfo {
+    pub(crate) fn info(&self) -> LayerInfo {
         let Applied { bytes, inodes, needs_lower, opaque_root } = self.applied;
         // The root directory itself is a block, too.
         LayerInfo { bytes: bytes + 4096, inodes: inodes + 1, needs_lower, opaque_root }

@@ -42,6 +42,8 @@ pub struct ImageView {
     pub document: Option<Arc<ImageDocument>>,
     /// All manifests of the target (always filled; the API shows them on demand).
     pub manifests: Vec<ManifestSummary>,
+    /// Repositories that the image was pulled from or pushed to.
+    pub sources: Vec<String>,
 }
 
 /// One entry of `GET /images/json`.

@@ -335,7 +335,7 @@ fn secret_header(scheme: &str, secret: &str) -> Option<HeaderValue> {
     Some(header)
 }
 
-fn basic_header(user: &str, secret: &str) -> Option<HeaderValue> {
+pub(crate) fn basic_header(user: &str, secret: &str) -> Option<HeaderValue> {
     secret_header("Basic", &STANDARD.encode(format!("{user}:{secret}")))
 }
 

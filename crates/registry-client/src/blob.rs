@@ -172,7 +172,7 @@ impl BlobStream {
     async fn connect(&mut self) -> Result<Body, Error> {
         let repository = self.repository.clone();
         let mut failure = None;
-        for (endpoint, last) in repository.hosts() {
+        for (endpoint, last) in repository.hosts(|c| c.pull) {
             match self.connect_to(endpoint, last).await {
                 Ok(body) => {
                     self.host.clone_from(&endpoint.authority);

@@ -38,12 +38,20 @@ impl Client {
         Ok(Self { shared: Arc::new(Shared { config, trust, transport }) })
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// The repository that `name` lies in, to be reached with `credentials` (which are used only if they are for its registry).
     pub fn repository(&self, name: &Reference, credentials: Option<Credentials>) -> Repository {
         let reference = name.clone().or_latest();
-        let endpoints = Endpoint::all(name, &self.shared.config, &self.shared.trust);
+        // A file that cannot be read means nobody is asked; each question tells why.
+        let (endpoints, invalid) = match Endpoint::all(name, &self.shared.config, &self.shared.trust) {
+            Ok(endpoints) => (endpoints, None),
+            Err(e) => (Vec::new(), Some(e.to_string())),
+        };
         let auth = Auth::new(credentials, name.domain(), reference.to_string());
-        Repository::new(Inner { client: self.shared.clone(), reference, endpoints, auth })
+        Repository::new(Inner { client: self.shared.clone(), reference, endpoints, invalid, auth })
     }
 
     /// Logs in at `credentials.server_address` (Docker Hub if empty). Gives an identity token if the registry issued one.

@@ -98,6 +98,36 @@ pub enum Error {
         /// What was asked.
         url: String,
     },
+    /// A search term that is a URL.
+    #[error("invalid repository name: repository name ({term}) should not have a scheme")]
+    InvalidSearch {
+        /// As it was given.
+        term: String,
+    },
+    /// The index refused to search.
+    #[error("Unexpected status code {code}")]
+    SearchStatus {
+        /// Its status.
+        code: u16,
+    },
+    /// Not a URL that can be fetched.
+    #[error("Get {url:?}: unsupported protocol scheme or no host in request URL")]
+    InvalidUrl {
+        /// As it was given.
+        url: String,
+    },
+    /// A web server refused a file.
+    #[error("failed to GET {url} with status {status}: {why}")]
+    Download {
+        /// Which.
+        url: String,
+        /// The status.
+        code: u16,
+        /// As `404 Not Found`.
+        status: String,
+        /// What the server says.
+        why: String,
+    },
     /// The content that a descriptor names is not there.
     #[error("failed to copy: httpReadSeeker: failed open: content at {url} not found: not found")]
     ContentNotFound {
@@ -185,6 +215,12 @@ pub enum Error {
         /// Its value.
         value: String,
         /// What is wrong.
+        why: String,
+    },
+    /// The `hosts.toml` of the registry makes no sense.
+    #[error("{why}")]
+    Hosts {
+        /// Where, and what is wrong.
         why: String,
     },
     /// What is to be pushed could not be read.
@@ -294,6 +330,14 @@ impl HasKind for Error {
                 ("MANIFEST_UNKNOWN" | "NAME_UNKNOWN" | "BLOB_UNKNOWN", _) | (_, 404) => ErrorKind::NotFound,
                 _ => ErrorKind::System,
             },
+            Self::Download { code, .. } => match code {
+                404 => ErrorKind::NotFound,
+                400 => ErrorKind::InvalidParameter,
+                401 => ErrorKind::Unauthorized,
+                403 => ErrorKind::Forbidden,
+                _ => ErrorKind::System,
+            },
+            Self::InvalidSearch { .. } | Self::InvalidUrl { .. } | Self::Hosts { .. } => ErrorKind::InvalidParameter,
             Self::LoginRefused { .. } => ErrorKind::Unauthorized,
             Self::PushDenied { .. } => ErrorKind::Forbidden,
             Self::Request { .. }
@@ -304,6 +348,7 @@ impl HasKind for Error {
             | Self::SizeMismatch { .. }
             | Self::BadHeader { .. }
             | Self::ShortRead { .. }
+            | Self::SearchStatus { .. }
             | Self::Source(_) => ErrorKind::System,
         }
     }

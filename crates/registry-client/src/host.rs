@@ -1,13 +1,15 @@
 //! Which hosts serve a repository, and how far each is trusted.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use hyper::Uri;
+use hyper::header::{HeaderName, HeaderValue};
 use id::{DEFAULT_DOMAIN, Reference};
 use ipnet::IpNet;
 
+use crate::hosts::{self, Capabilities, HostEntry, HostTls};
 use crate::transport::host_port;
 use crate::{Config, Error};
 
@@ -21,6 +23,8 @@ pub(crate) struct Trust {
     networks: Vec<IpNet>,
     /// Hosts (`host[:port]`) that turned out to speak plain HTTP.
     plain: Mutex<HashSet<String>>,
+    /// Certificates that `hosts.toml` names, by `host:port`.
+    tls: Mutex<HashMap<String, HostTls>>,
 }
 
 impl Trust {
@@ -36,7 +40,7 @@ impl Trust {
                 Err(_) => drop(names.insert(entry)),
             }
         }
-        Self { names, networks, plain: Mutex::default() }
+        Self { names, networks, plain: Mutex::default(), tls: Mutex::default() }
     }
 
     /// Loopback, and what the configuration says.
@@ -52,6 +56,22 @@ impl Trust {
 
     pub(crate) fn is_known_plain(&self, authority: &str) -> bool {
         self.plain.lock().unwrap_or_else(PoisonError::into_inner).contains(authority)
+    }
+
+    /// What `hosts.toml` says of a host's certificates.
+    pub(crate) fn tls_of(&self, host: &str, port: u16) -> Option<HostTls> {
+        self.tls.lock().unwrap_or_else(PoisonError::into_inner).get(&format!("{host}:{port}")).cloned()
+    }
+
+    fn remember_tls(&self, authority: &str, tls: &HostTls) {
+        if *tls == HostTls::default() {
+            return;
+        }
+        let uri: Option<Uri> = format!("https://{authority}/").parse().ok();
+        if let Some((host, port)) = uri.as_ref().and_then(host_port) {
+            let mut all = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+            all.insert(format!("{host}:{port}"), tls.clone());
+        }
     }
 
     pub(crate) fn remember_plain(&self, authority: &str) {
@@ -92,8 +112,14 @@ pub(crate) struct Endpoint {
     pub(crate) prefix: String,
     /// Its URL says `http`.
     pub(crate) plain: bool,
-    /// A mirror of the Hub: asked first, never pushed to.
+    /// Not the registry itself: it is told which registry is meant.
     pub(crate) mirror: bool,
+    /// What it may be asked for.
+    pub(crate) capabilities: Capabilities,
+    /// `prefix` stands for `/v2`.
+    pub(crate) override_path: bool,
+    /// Sent with every request to it.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// May be spoken to without TLS.
     pub(crate) insecure: bool,
 }
@@ -117,7 +143,16 @@ impl Endpoint {
             domain => domain.to_ascii_lowercase(),
         };
         let insecure = is_insecure_authority(&authority, trust);
-        Self { authority, prefix: String::new(), plain: false, mirror: false, insecure }
+        Self {
+            authority,
+            prefix: String::new(),
+            plain: false,
+            mirror: false,
+            capabilities: Capabilities::ALL,
+            override_path: false,
+            headers: Vec::new(),
+            insecure,
+        }
     }
 
     /// A mirror from its URL (`--registry-mirror`).
@@ -134,17 +169,67 @@ impl Endpoint {
             _ => return Err(bad("unsupported scheme")),
         };
         let insecure = plain || is_insecure_authority(&authority, trust);
-        Ok(Self { authority, prefix: uri.path().trim_end_matches('/').to_owned(), plain, mirror: true, insecure })
+        Ok(Self {
+            authority,
+            prefix: uri.path().trim_end_matches('/').to_owned(),
+            plain,
+            mirror: true,
+            capabilities: Capabilities::READ,
+            override_path: false,
+            headers: Vec::new(),
+            insecure,
+        })
+    }
+
+    /// A host of `hosts.toml`.
+    fn entry(entry: &HostEntry, registry: &Self, trust: &Trust) -> Result<Self, Error> {
+        let url = if entry.url.contains("://") { entry.url.clone() } else { format!("https://{}", entry.url) };
+        let named = Self::mirror(&url, trust)?;
+        trust.remember_tls(&named.authority, &entry.tls);
+        Ok(Self {
+            mirror: named.authority != registry.authority,
+            capabilities: entry.capabilities,
+            override_path: entry.override_path,
+            headers: entry.headers.clone(),
+            // Only a URL that says `http` is spoken to without TLS.
+            insecure: named.plain || (named.insecure && entry.tls == HostTls::default()),
+            ..named
+        })
+    }
+
+    /// The path on this host of what has `path` (from `/v2/` on) on a registry.
+    pub(crate) fn path(&self, path: &str) -> String {
+        let rest = if self.override_path { path.strip_prefix("/v2").unwrap_or(path) } else { path };
+        format!("{}{rest}", self.prefix)
     }
 
     /// All that serve `name`, in the order to ask them for something to pull.
-    pub(crate) fn all(name: &Reference, config: &Config, trust: &Trust) -> Vec<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Config`]: a `hosts.toml` that makes no sense (then nobody is asked).
+    pub(crate) fn all(name: &Reference, config: &Config, trust: &Trust) -> Result<Vec<Self>, Error> {
+        let registry = Self::registry(name.domain(), trust);
         let mut list = Vec::new();
+        if let Some(file) = hosts::read(&config.certs_dir, name.domain())? {
+            for entry in &file.hosts {
+                list.push(Self::entry(entry, &registry, trust)?);
+            }
+            let last = match file.server {
+                Some(server) if !server.url.is_empty() => Self::entry(&server, &registry, trust)?,
+                Some(server) => {
+                    trust.remember_tls(&registry.authority, &server.tls);
+                    Self { capabilities: server.capabilities, headers: server.headers, ..registry }
+                }
+                None => registry,
+            };
+            list.push(last);
+            return Ok(list);
+        }
         if name.domain() == DEFAULT_DOMAIN {
             list.extend(config.mirrors.iter().filter_map(|url| Self::mirror(url, trust).ok()));
         }
-        list.push(Self::registry(name.domain(), trust));
-        list
+        list.push(registry);
+        Ok(list)
     }
 }
 
@@ -195,11 +280,17 @@ mod tests {
 
     #[test]
     fn mirrors_come_first_and_only_for_the_hub() {
-        let config = Config { mirrors: vec!["http://127.0.0.1:5000/hub/".into()], ..Config::default() };
+        let config = Config {
+            mirrors: vec!["http://127.0.0.1:5000/hub/".into()],
+            certs_dir: "/nonexistent".into(),
+            ..Config::default()
+        };
         let trust = Trust::new(&[]);
-        let hub = Endpoint::all(&Reference::parse_normalized("busybox").expect("name"), &config, &trust);
+        let hub =
+            Endpoint::all(&Reference::parse_normalized("busybox").expect("name"), &config, &trust).expect("hosts");
         assert_eq!((hub[0].authority.as_str(), hub[0].prefix.as_str(), hub[0].plain), ("127.0.0.1:5000", "/hub", true));
         assert_eq!((hub[1].authority.as_str(), hub[1].insecure), (HUB, false));
-        assert_eq!(Endpoint::all(&Reference::parse_normalized("x.io/a").expect("name"), &config, &trust).len(), 1);
+        let other = Endpoint::all(&Reference::parse_normalized("x.io/a").expect("name"), &config, &trust);
+        assert_eq!(other.expect("hosts").len(), 1);
     }
 }

@@ -166,10 +166,13 @@ impl Repository {
         }
     }
 
-    /// The registry itself: nothing is pushed to a mirror.
+    /// The first host that takes content: a mirror only where `hosts.toml` says so.
     fn registry(&self) -> Result<&Endpoint, Error> {
-        let last = self.inner.endpoints.iter().rfind(|e| !e.mirror);
-        last.ok_or_else(|| Error::Challenge { why: "no push hosts".to_owned() })
+        let first = self.inner.endpoints.iter().find(|e| e.capabilities.push);
+        first.ok_or_else(|| match &self.inner.invalid {
+            Some(why) => Error::Hosts { why: why.clone() },
+            None => Error::Challenge { why: "no push hosts".to_owned() },
+        })
     }
 
     fn push_call(&self, method: Method, what: &str) -> Call {

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 use crate::auth::{Auth, push_field};
 use crate::client::Shared;
 use crate::host::Endpoint;
+use crate::hosts::Capabilities;
 use crate::request::{Answer, Call, Last, call};
 use crate::{BlobStream, Error};
 
@@ -45,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) client: Arc<Shared>,
     pub(crate) reference: Reference,
     pub(crate) endpoints: Vec<Endpoint>,
+    /// Why there are no endpoints.
+    pub(crate) invalid: Option<String>,
     pub(crate) auth: Auth,
 }
 
@@ -71,7 +74,8 @@ impl Repository {
         };
         let path = format!("/v2/{}/manifests/{object}", name.path());
         let mut failure: Option<Error> = None;
-        for (endpoint, last) in self.hosts() {
+        let by_tag = name.digest().is_none();
+        for (endpoint, last) in self.hosts(|c| if by_tag { c.resolve } else { c.pull }) {
             match self.resolve_at(endpoint, last, &path).await {
                 Ok(resolved) => return Ok(resolved),
                 // What the registry itself says counts more than what a mirror said.
@@ -102,7 +106,7 @@ impl Repository {
             get = get.header(header::ACCEPT, accept);
         }
         let mut failure = None;
-        for (endpoint, last) in self.hosts() {
+        for (endpoint, last) in self.hosts(|c| c.pull) {
             match self.manifest_at(endpoint, last, &get, &digest, size).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(e) => failure = Some(e),
@@ -164,11 +168,12 @@ impl Repository {
         Ok(all)
     }
 
-    /// The hosts to pull from, each with whether it is the last.
-    pub(crate) fn hosts(&self) -> impl Iterator<Item = (&Endpoint, Last)> {
-        let count = self.inner.endpoints.len();
+    /// The hosts that may be asked for this, each with whether it is the last.
+    pub(crate) fn hosts(&self, may: impl Fn(&Capabilities) -> bool) -> impl Iterator<Item = (&Endpoint, Last)> {
+        let able: Vec<&Endpoint> = self.inner.endpoints.iter().filter(|e| may(&e.capabilities)).collect();
+        let count = able.len();
         let last = move |n| if n + 1 == count { Last::Yes } else { Last::No };
-        self.inner.endpoints.iter().enumerate().map(move |(n, endpoint)| (endpoint, last(n)))
+        able.into_iter().enumerate().map(move |(n, endpoint)| (endpoint, last(n)))
     }
 
     /// A question about this repository that reads only.
@@ -268,7 +273,7 @@ impl Repository {
 
     /// Reads a list page by page, from the registry itself (mirrors may lag behind).
     async fn pages(&self, mut what: Call, mut take: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
-        let Some(endpoint) = self.inner.endpoints.last() else { return Ok(()) };
+        let Some(endpoint) = self.inner.endpoints.last() else { return Err(self.access_error(None)) };
         for _ in 0..PAGES_MAX {
             let answer = self.call(endpoint, &what, Last::Yes).await.map_err(|e| self.access_error(Some(e)))?;
             if !answer.status().is_success() {
@@ -289,6 +294,7 @@ impl Repository {
         match failure {
             Some(Error::AccessDenied { .. }) => Error::AccessDenied { name: self.inner.reference.familiar_name() },
             Some(e) => e,
+            None if let Some(why) = &self.inner.invalid => Error::Hosts { why: why.clone() },
             None => Error::NotFound { reference: self.inner.reference.to_string() },
         }
     }

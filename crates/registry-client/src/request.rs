@@ -184,7 +184,7 @@ async fn follow(
     call: &Call,
     scheme: &str,
 ) -> Result<(Answer, Uri, bool), Error> {
-    let start = format!("{scheme}://{}{}{}", endpoint.authority, endpoint.prefix, call.path);
+    let start = format!("{scheme}://{}{}", endpoint.authority, endpoint.path(&call.path));
     let fail = |url: &str, source| Error::Request { method: go_method(&call.method), url: url.to_owned(), source };
     let mut uri: Uri = start.parse().map_err(|_| fail(&start, TransportError::Broken("invalid URL".to_owned())))?;
     for _ in 0..=REDIRECTS_MAX {
@@ -197,6 +197,11 @@ async fn follow(
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = call.headers.clone();
+        if at_home {
+            for (name, value) in &endpoint.headers {
+                request.headers_mut().append(name.clone(), value.clone());
+            }
+        }
         if let Some(authorization) = authorization {
             request.headers_mut().insert(header::AUTHORIZATION, authorization);
         }

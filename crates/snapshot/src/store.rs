@@ -156,6 +156,23 @@ impl Store {
         fsync(&fd).map_err(|e| Error::io("sync", &dir)(e.into()))
     }
 
+    /// Puts a freshly unpacked layer in the place of a damaged one, which goes to `<root>/quarantine`. Mounts of the
+    /// old one stay as they are.
+    ///
+    /// # Errors
+    /// What the disk says; the old layer is out of the way then all the same.
+    pub fn replace(&self, key: &str, staged: Staged, info: LayerInfo) -> Result<()> {
+        let old = self.layer_dir(key)?;
+        let dir = self.0.root.join("quarantine");
+        DirBuilder::new().recursive(true).mode(0o710).create(&dir).map_err(Error::io("create", &dir))?;
+        let n = self.0.next.fetch_add(1, Ordering::Relaxed);
+        match std::fs::rename(&old, dir.join(format!("{key}-{n}"))) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io("move", old)(e)),
+            _ => {}
+        }
+        self.publish(vec![(staged, key.to_owned(), info)])
+    }
+
     /// Removes a layer. No error if it is not here.
     ///
     /// # Errors

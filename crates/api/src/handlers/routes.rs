@@ -39,8 +39,9 @@ fn system_routes() -> Vec<Route<App>> {
         Route::new(GET, "/info", Op::Info, system::info),
         Route::new(GET, "/events", Op::Events, event::events),
         Route::new(GET, "/system/df", Op::DiskUsage, system::disk_usage),
+        Route::new(POST, "/system/check", Op::Other, image::check::check),
         Route::new(POST, "/auth", Op::Other, image::push::auth),
-        Route::new(GET, "/distribution/{name}/json", Op::Other, lacks("asking a registry about an image")),
+        Route::new(GET, "/distribution/{name}/json", Op::Other, image::remote::distribution),
     ]
 }
 
@@ -84,12 +85,12 @@ fn container_routes() -> Vec<Route<App>> {
 fn image_routes() -> Vec<Route<App>> {
     vec![
         Route::new(GET, "/images/json", Op::ImageList, image::list::list),
-        Route::new(GET, "/images/search", Op::Other, lacks("searching a registry")),
+        Route::new(GET, "/images/search", Op::Other, image::remote::search),
         Route::new(GET, "/images/get", Op::ImageGet, image::tar::get),
         Route::new(GET, "/images/{name}/get", Op::ImageGet, image::tar::get),
         Route::new(GET, "/images/{name}/history", Op::ImageHistory, image::list::history),
         Route::new(GET, "/images/{name}/json", Op::ImageInspect, image::list::inspect),
-        Route::new(GET, "/images/{name}/attestations", Op::Other, lacks("listing attestations"))
+        Route::new(GET, "/images/{name}/attestations", Op::Other, image::remote::attestations)
             .since(Version::new(1, 55)),
         Route::new(POST, "/images/load", Op::ImageLoad, image::tar::load),
         Route::new(POST, "/images/create", Op::ImageCreate, image::pull::create),

@@ -20,10 +20,14 @@ pub(super) fn line(progress: Progress) -> JsonMessage {
             let progress = ProgressDetail {
                 current: Some(signed(current)).filter(|n| *n != 0),
                 total: total.map(signed).filter(|n| *n != 0),
-                units: if total.is_none() { "s".to_owned() } else { String::new() },
+                units: if action == image::Action::Extracting { "s".to_owned() } else { String::new() },
                 ..ProgressDetail::default()
             };
-            JsonMessage { progress: Some(progress), ..JsonMessage::status_of(id, action.as_str()) }
+            let said = match id.is_empty() {
+                true => JsonMessage::status(action.as_str()),
+                false => JsonMessage::status_of(id, action.as_str()),
+            };
+            JsonMessage { progress: Some(progress), ..said }
         }
         Progress::Stream(text) => JsonMessage::stream(text),
     }

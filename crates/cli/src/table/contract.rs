@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use super::{Command, Flag, all};
 
+/// Commands that Docker has not got.
+const OURS: [&str; 1] = ["docker system check"];
+
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
@@ -102,6 +105,7 @@ fn tree_is_dockers() {
     for (name, command) in &ours {
         match contract.get(name.as_str()) {
             Some(theirs) => compare(command, theirs, &mut out),
+            None if OURS.contains(&name.as_str()) => {}
             None => out.push(format!("Docker has no {name}")),
         }
     }

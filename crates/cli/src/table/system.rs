@@ -17,6 +17,8 @@ pub(super) const COMMANDS: &[Spec] = &[
     ),
     command(&[&["system"]], "", "Work with the engine", &[]).group(),
     command(&[&["system", "df"]], "[OPTIONS]", "Show how much disk space is used", &[SYSTEM_DF_FLAGS]).since("1.25"),
+    command(&[&["system", "check"]], "[OPTIONS]", "Verify every image, layer and record", &[SYSTEM_CHECK_FLAGS])
+        .hidden(),
     command(&[&["system", "dial-stdio"]], "", "Connect stdin and stdout to the engine", &[]).hidden(),
     command(&[&["system", "prune"]], "[OPTIONS]", "Delete unused data", &[SYSTEM_PRUNE_FLAGS]).since("1.25"),
 ];
@@ -48,6 +50,9 @@ const SYSTEM_EVENTS_FLAGS: &[Flag] = &[
         "Up to this time (such as 2013-01-02T13:23:37Z), or so long ago (such as 42m)",
     ),
 ];
+
+const SYSTEM_CHECK_FLAGS: &[Flag] =
+    &[flag("repair", '\0', "bool", Kind::Bool, "false", "Mend what can be mended, put aside what is bad")];
 
 const SYSTEM_INFO_FLAGS: &[Flag] = &[flag(
     "format",

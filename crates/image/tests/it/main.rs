@@ -1,5 +1,6 @@
 //! The image store as a whole, on archives made here. Needs root (whiteouts are devices, owners are changed).
 
+mod check;
 mod commit;
 mod load;
 mod names;

@@ -150,6 +150,10 @@ async fn an_index_gives_the_image_for_the_platform() {
     };
     let digest = |d: &str| d[d.find("sha256:").expect("digest")..][..71].to_owned();
     let statement = p.registry.blob("application/vnd.in-toto+json", b"{\"attests\":true}");
+    let statement = format!(
+        "{},\"annotations\":{{\"in-toto.io/predicate-type\":\"https://slsa.dev/provenance/v1\"}}}}",
+        &statement[..statement.len() - 1]
+    );
     let att_config = p.registry.blob(
         CONFIG,
         b"{\"architecture\":\"unknown\",\"os\":\"unknown\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}",
@@ -188,6 +192,15 @@ async fn an_index_gives_the_image_for_the_platform() {
     assert!(
         matches!(&view.manifests[2].kind, image::ManifestKind::Attestation { subject } if subject.to_string() == digest(&amd))
     );
+    assert_eq!(view.sources, [p.name("multi")]);
+    attestations_are_told(&p);
+    let name = p.name("multi").parse().expect("reference");
+    let there = image::distribution(&p.client, &name, None).await.expect("asks");
+    let platforms: Vec<String> = there.platforms.iter().map(|p| p.architecture.clone()).collect();
+    assert_eq!(
+        (there.descriptor.digest.as_str(), platforms),
+        (digest(&top).as_str(), vec!["arm64".to_owned(), "amd64".to_owned(), "unknown".to_owned()])
+    );
     assert_eq!(p.registry.requests(&digest(&arm)), 0, "other platforms are not fetched");
     assert_eq!(view.document.expect("document").config.as_ref().expect("config").labels["l"], "amd64");
     // The other platform joins the same image.
@@ -197,6 +210,21 @@ async fn an_index_gives_the_image_for_the_platform() {
     let image = p.place.store.resolve(&p.name("multi"), Some(&arm64)).expect("resolves");
     assert_eq!((image.manifest.digest.clone(), image.diff_ids.len()), (digest(&arm), 1));
     p.check_all_goes().await;
+}
+
+fn attestations_are_told(p: &Puller) {
+    let ask = |types: &[&str], statement| {
+        let types = types.iter().map(|t| (*t).to_owned()).collect();
+        let query = image::AttestationQuery { types, statement, ..image::AttestationQuery::default() };
+        p.place.store.attestations(&p.name("multi"), &query).expect("tells")
+    };
+    let all = ask(&[], false);
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].predicate_type, "https://slsa.dev/provenance/v1");
+    assert!(all[0].statement.is_none());
+    assert_eq!(ask(&["https://spdx.dev/Document"], false).len(), 0);
+    let told = ask(&["https://spdx.dev/Document", "https://slsa.dev/provenance/v1"], true);
+    assert_eq!(told[0].statement.as_ref().expect("statement").get(), "{\"attests\":true}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

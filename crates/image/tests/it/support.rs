@@ -17,12 +17,17 @@ impl Place {
         Self { tmp, store }
     }
 
+    /// A store in a directory that is there.
+    pub(crate) fn at(tmp: tempfile::TempDir) -> Self {
+        let store = open(tmp.path());
+        Self { tmp, store }
+    }
+
     /// The same directory in a new process' eyes.
     pub(crate) fn reopen(self) -> Self {
         let Self { tmp, store } = self;
         drop(store);
-        let store = open(tmp.path());
-        Self { tmp, store }
+        Self::at(tmp)
     }
 
     pub(crate) fn load(&self, archive: &[u8]) -> image::Result<Vec<Loaded>> {

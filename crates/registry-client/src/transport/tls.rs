@@ -17,6 +17,7 @@ use tokio_rustls::client::TlsStream;
 use super::pinned::Verifier;
 use crate::TransportError;
 use crate::host::Trust;
+use crate::hosts::HostTls;
 
 /// TLS settings of all registries, made when first needed.
 #[derive(Debug)]
@@ -50,11 +51,13 @@ impl TlsSettings {
         if let Some(config) = made.get(&key) {
             return Ok(config.clone());
         }
-        let files = Files::read(&self.certs_dir, host, port)?;
+        let mut files = Files::read(&self.certs_dir, host, port)?;
+        let named = self.trust.tls_of(host, port).unwrap_or_default();
+        files.add(&named)?;
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|e| TransportError::Files(e.to_string()))?;
-        let builder = if self.trust.is_insecure(host, port) {
+        let builder = if named.skip_verify || self.trust.is_insecure(host, port) {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(self.provider.clone())))
         } else {
             let mut roots = RootCertStore::empty();
@@ -120,6 +123,20 @@ impl Files {
             }
         }
         Ok(found)
+    }
+
+    /// Adds what `hosts.toml` names.
+    fn add(&mut self, named: &HostTls) -> Result<(), TransportError> {
+        for path in &named.authorities {
+            self.authorities.extend(certificates(path)?);
+        }
+        if let Some((certificate, key)) = &named.identity {
+            let key = key.as_ref().unwrap_or(certificate);
+            let private = PrivateKeyDer::from_pem_file(key)
+                .map_err(|e| TransportError::Files(format!("{}: {e}", key.display())))?;
+            self.identity = Some((certificates(certificate)?, private));
+        }
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ mod faults;
 mod pull;
 mod push;
 mod real;
+mod search;
 mod transport;
 
 use std::time::Duration;

@@ -104,3 +104,63 @@ fn settings_are_checked() {
         assert!(e.to_string().starts_with("invalid mirror"), "{e}");
     }
 }
+
+/// A client whose `certs.d` has this `hosts.toml` for `reg.example:5000`.
+fn with_hosts(text: &str) -> (Client, tempfile::TempDir) {
+    let certs = tempfile::tempdir().expect("dir");
+    let dir = certs.path().join("reg.example:5000");
+    std::fs::create_dir_all(&dir).expect("dir");
+    std::fs::write(dir.join("hosts.toml"), text).expect("file");
+    let config = Config { certs_dir: certs.path().to_owned(), ..config() };
+    (Client::new(config).expect("a client"), certs)
+}
+
+#[tokio::test]
+async fn hosts_files_say_who_is_asked_for_what() {
+    let (mirror, origin) = (Registry::start(), Registry::start());
+    let image = image();
+    let layer = &image.layers[0].blob;
+    for registry in [&mirror, &origin] {
+        registry.push("a", "1", &image);
+    }
+    origin.push("b", "1", &image);
+    let text = |capabilities: &str| {
+        format!(
+            "server = \"{}\"\n[host.\"{}/v2\"]\n capabilities = [{capabilities}]\n override_path = true\n\
+             [host.\"{}/v2\".header]\n x-marker = \"yes\"\n",
+            origin.url(),
+            mirror.url(),
+            mirror.url()
+        )
+    };
+    let ask = async |capabilities: &str, name: &str| {
+        let (client, _certs) = with_hosts(&text(capabilities));
+        let r = client.repository(&reference(&format!("reg.example:5000/{name}")), None);
+        r.resolve().await.expect("resolves");
+        assert_eq!(fetch(&r, layer, 0).await.expect("layer"), layer.bytes);
+        (mirror.take_log().len(), origin.take_log().len())
+    };
+    assert_eq!(ask("\"pull\", \"resolve\"", "a:1").await, (2, 0), "the mirror has it all");
+    assert_eq!(ask("\"pull\"", "a:1").await, (1, 1), "it may not say what a tag means");
+    let (asked, found) = ask("\"pull\", \"resolve\"", "b:1").await;
+    assert!(asked >= 2 && found == 2, "what the mirror has not got comes from the origin: {asked} {found}");
+    let (client, _certs) = with_hosts("server = 1");
+    let e = client.repository(&reference("reg.example:5000/a:1"), None).resolve().await.expect_err("asks nobody");
+    assert!(e.to_string().ends_with("hosts.toml\": server must be a string"), "{e}");
+}
+
+#[tokio::test]
+async fn hosts_files_name_authorities() {
+    let registry = Registry::with(Options { tls: true, ..Options::default() });
+    registry.push("a", "1", &image());
+    let url = registry.url();
+    let ca = tempfile::NamedTempFile::new().expect("file");
+    std::fs::write(ca.path(), registry.ca_pem().expect("ca")).expect("file");
+    for extra in ["skip_verify = true".to_owned(), format!("ca = \"{}\"", ca.path().display())] {
+        let (client, _certs) = with_hosts(&format!("[host.\"{url}\"]\n{extra}\n"));
+        client.repository(&reference("reg.example:5000/a:1"), None).resolve().await.expect(&extra);
+    }
+    let (client, _certs) = with_hosts(&format!("[host.\"{url}\"]\nca = \"absent.crt\"\n"));
+    let e = client.repository(&reference("reg.example:5000/a:1"), None).resolve().await.expect_err("no authority");
+    assert!(e.to_string().contains("absent.crt"), "{e}");
+}

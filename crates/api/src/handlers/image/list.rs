@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use api_types::image::{
-    AttestationProperties, HistoryItem, ImageInspect, ImageProperties, ImagePropertiesSize, ImageSummary, ManifestSize,
-    ManifestSummary, Metadata, RootFs,
+    AttestationProperties, HistoryItem, Identity, ImageInspect, ImageProperties, ImagePropertiesSize, ImageSummary,
+    ManifestSize, ManifestSummary, Metadata, PullIdentity, RootFs,
 };
 use engine::{Engine, ListOptions};
 use hyper::StatusCode;
@@ -131,10 +131,17 @@ pub(crate) async fn inspect(request: Request) -> Result {
         root_fs: RootFs { kind: document.rootfs.r#type, layers: document.rootfs.diff_ids },
         metadata: Metadata { last_tag_time: convert::wide_time(view.last_tag_time) },
         descriptor: Some(view.descriptor),
+        identity: identity(view.sources),
         manifests: manifests.then(|| view.manifests.iter().map(|m| manifest(m, &users)).collect()),
         ..ImageInspect::default()
     };
     request.reply(StatusCode::OK, &shown)
+}
+
+/// What is known of an image's origin.
+fn identity(sources: Vec<String>) -> Option<Identity> {
+    let pull: Vec<PullIdentity> = sources.into_iter().map(|repository| PullIdentity { repository }).collect();
+    (!pull.is_empty()).then_some(Identity { pull })
 }
 
 /// `GET /images/{name}/history`

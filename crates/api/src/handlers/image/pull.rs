@@ -82,15 +82,19 @@ async fn import(request: Request) -> Result {
     let source = form.get("fromSrc").to_owned();
     let reference = repo_tag(form.get("repo"), form.get("tag"))?;
     let platform = platform_text(form.get("platform"))?;
-    if source != "-" {
-        return Err(ApiError::not_implemented("importing from a URL is not supported: send the archive (fromSrc=-)"));
-    }
     let message = match form.get("message") {
         "" => format!("Imported from {source}"),
         message => message.to_owned(),
     };
     let import = Import { reference, platform, message, changes: form.all("changes") };
     let engine = request.state.engine.clone();
+    if source != "-" {
+        return progress(
+            move |sink| Box::pin(async move { engine.images.import_url(&source, import, sink).await }),
+            |id| vec![JsonMessage::status(id.to_string())],
+        )
+        .await;
+    }
     let body = request.body_reader();
     progress(
         |_| Box::pin(async move { engine.images.import(body, import).await }),
