@@ -28,7 +28,9 @@ fn run() -> anyhow::Result<conformance::Report> {
     while let Some(arg) = args.next() {
         let mut value = || args.next().with_context(|| format!("{arg} needs a value"));
         match arg.as_str() {
-            "--engine" => engine = EngineKind::parse(&value()?).context("gantry, docker or docker-graph")?,
+            "--engine" => {
+                engine = EngineKind::parse(&value()?).context("gantry, docker, docker-graph or docker-on-gantry")?
+            }
             "--cli" => cli = CliKind::parse(&value()?).context("stock28, stock20 or gantry")?,
             "--filter" => options.filter = Some(value()?),
             "--record" => options.record = true,

@@ -68,7 +68,7 @@ pub fn play(script: &Script, engine: &Engine, cli: &Cli, options: &Options) -> a
             continue;
         }
         let name = format!("{} (line {})", step.title, step.line);
-        if let Some(reason) = step.skipped(engine.kind().name(), cli.kind.name()) {
+        if let Some(reason) = step.skipped(engine.kind().family(), cli.kind.name()) {
             report.skipped.push((name, reason.to_owned()));
             continue;
         }
@@ -113,7 +113,7 @@ struct Player<'a> {
 impl Player<'_> {
     fn step(&mut self, step: &Step) -> anyhow::Result<()> {
         let deadline = Instant::now() + step.within;
-        let leaves = step.leaves(self.engine.kind().name(), self.cli.kind.name());
+        let leaves = step.leaves(self.engine.kind().family(), self.cli.kind.name());
         let before = if self.options.leave_nothing && !leaves {
             Some(testkit::leftovers::Picture::take(self.engine)?)
         } else {

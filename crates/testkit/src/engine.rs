@@ -24,11 +24,13 @@ pub enum EngineKind {
     Docker,
     /// The same with the old graph driver store.
     DockerGraph,
+    /// The first with our runtime as its default.
+    DockerOnGantry,
 }
 
 impl EngineKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Gantry, Self::Docker, Self::DockerGraph];
+    pub const ALL: [Self; 4] = [Self::Gantry, Self::Docker, Self::DockerGraph, Self::DockerOnGantry];
 
     /// Its name in `UNDER_TEST` and in test files.
     pub fn name(self) -> &'static str {
@@ -36,6 +38,15 @@ impl EngineKind {
             Self::Gantry => "gantry",
             Self::Docker => "docker",
             Self::DockerGraph => "docker-graph",
+            Self::DockerOnGantry => "docker-on-gantry",
+        }
+    }
+
+    /// The name that test files know: whose words and ways it has.
+    pub fn family(self) -> &'static str {
+        match self {
+            Self::DockerOnGantry => Self::Docker.name(),
+            other => other.name(),
         }
     }
 
@@ -134,7 +145,7 @@ impl Engine {
         }
         let argv = match self.options.kind {
             EngineKind::Gantry => self.gantry_argv()?,
-            EngineKind::Docker | EngineKind::DockerGraph => {
+            EngineKind::Docker | EngineKind::DockerGraph | EngineKind::DockerOnGantry => {
                 self.containerd_up()?;
                 self.dockerd_argv()?
             }
@@ -166,8 +177,12 @@ impl Engine {
         let mut argv = vec![place::peer("docker/usr/sbin/dockerd")?.display().to_string()];
         argv.extend(self.common_args());
         argv.extend(["--containerd", "/run/containerd.sock"].map(str::to_owned));
-        if self.options.kind == EngineKind::Docker {
+        if self.options.kind != EngineKind::DockerGraph {
             argv.push("--feature=containerd-snapshotter=true".to_owned());
+        }
+        if self.options.kind == EngineKind::DockerOnGantry {
+            let runtime = place::built("gantry-shim")?;
+            argv.extend([format!("--add-runtime=gantry={}", runtime.display()), "--default-runtime=gantry".to_owned()]);
         }
         argv.extend(self.options.args.iter().cloned());
         Ok(argv)
