@@ -4,7 +4,7 @@ I=$(podman images -q | head -1)
 
 # What a runtime says in its own words is cut down to what podman makes of it.
 p() {
-  echo "+ $*" | sed "s/$I/IMAGE/g"
+  echo "+ $*" | sed -e "s/$I/IMAGE/g" -e "s#$DIR#DISK#g"
   timeout 20 podman --runtime "$RUNTIME" "$@" >"$DIR/said" 2>&1
   code=$?
   sed -E -e 's/^Error: .*: (OCI runtime attempted to invoke a command that was not found)$/Error: \1/' \
@@ -17,7 +17,7 @@ p run --rm $alone $I echo hello
 p run --rm $alone $I sh -c 'id; exit 7'
 p run --rm $alone $I nosuch
 p run --rm $alone $I /etc
-p run --rm $alone -w /work -e A=1 -u 5:6 $I sh -c 'pwd; echo $A; id -u; id -g'
+p run --rm $alone -w /tmp -e A=1 -u 5:6 $I sh -c 'pwd; echo $A; id -u; id -g'
 p run --rm $alone --hostname there $I hostname
 p run --rm -i $alone $I cat
 p run --rm -t $alone $I tty
@@ -29,10 +29,12 @@ p run --rm $alone --oom-score-adj 333 $I cat /proc/self/oom_score_adj
 p run --rm $alone --memory 32m --cpus 0.5 --pids-limit 20 --cpu-shares 512 $I sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes cpu/cpu.cfs_quota_us cpu/cpu.shares pids/pids.max'
 p run --rm $alone -v "$DIR/podman:/mnt:ro" $I sh -c 'touch /mnt/x; ls -d /mnt/net'
 p run --rm $alone --mount type=bind,src=/usr/share,dst=/deep/er/share,ro $I ls -d /deep/er/share
-p run --rm $alone $I sh -c 'ls /dev | sort | tr "\n" " "'
+p run --rm $alone $I sh -c 'ls /dev | grep -v core | sort | tr "\n" " "'
 p run --rm $alone --device /dev/zero:/dev/nothing $I sh -c 'head -c 3 /dev/nothing | od -c | head -1'
-p run --rm $alone $I sh -c 'awk "{print \$5, \$6}" /proc/self/mountinfo | sort'
-p run --rm $alone --privileged $I sh -c 'grep Cap /proc/self/status; mount -t tmpfs x /mnt && echo mounted'
+p run --rm $alone $I sh -c 'awk "{print \$5}" /proc/self/mountinfo | sort'
+p run --rm $alone --privileged $I sh -c 'grep Cap /proc/self/status; mount -t tmpfs x /tmp && echo mounted'
+p run --rm $alone --read-only $I sh -c 'touch /x; touch /tmp/x && echo written'
+p run --rm $alone --tmpfs /etc:size=1m $I sh -c 'ls /etc/passwd; touch /etc/new && echo written'
 p run --rm $alone --uidmap 0:100000:65536 $I sh -c 'cat /proc/self/uid_map; id -u; touch /x && ls -ln /x | cut -c1-30'
 p run --rm $alone --pid host $I sh -c '[ $$ != 1 ] && echo shared'
 p run --rm $alone --ipc host --uts host $I sh -c 'ls /proc/self/ns | tr "\n" " "'
@@ -43,7 +45,7 @@ p exec a nosuch
 p exec -t a tty
 p exec -u 7:8 -w /tmp -e B=2 a sh -c 'id -u; id -g; pwd; echo $B'
 p exec -d a touch /tmp/made
-p exec a sh -c 'until [ -e /tmp/made ]; do sleep 0.1; done; ps | wc -l'
+p exec a sh -c 'until [ -e /tmp/made ]; do sleep 0.1; done; ps | grep -q "[s]leep 1000" && echo there'
 p inspect -f '{{.State.Status}} {{.State.Running}} {{.OCIRuntime}}' a
 p pause a
 p inspect -f '{{.State.Status}}' a
@@ -77,7 +79,7 @@ p stop -t 5 b
 p rm b
 
 p run -d --name net -p 127.0.0.1:8099:80 $I httpd -f -h /etc
-p exec net wget -qO- http://127.0.0.1/hostname
+p exec net sh -c 'wget -qO- http://127.0.0.1/hostname | wc -c'
 p rm -f -t 0 net
 p ps -aq
 ls -A /run/gantry-runtime /run/crun 2>/dev/null | grep -v : | tr -d '\n'
