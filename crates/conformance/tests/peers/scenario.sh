@@ -27,20 +27,20 @@ p run --rm $alone --ulimit nofile=77:88 $I sh -c 'ulimit -n; ulimit -Hn'
 p run --rm $alone --sysctl kernel.msgmax=4096 $I cat /proc/sys/kernel/msgmax
 p run --rm $alone --oom-score-adj 333 $I cat /proc/self/oom_score_adj
 p run --rm $alone --memory 32m --cpus 0.5 --pids-limit 20 --cpu-shares 512 $I sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes cpu/cpu.cfs_quota_us cpu/cpu.shares pids/pids.max'
-p run --rm $alone -v "$DIR/podman:/mnt:ro" $I sh -c 'touch /mnt/x; ls -d /mnt/net'
+p run --rm $alone -v "$DIR/podman:/mnt:ro" $I sh -c 'touch /mnt/x 2>&1; ls -d /mnt/net'
 p run --rm $alone --mount type=bind,src=/usr/share,dst=/deep/er/share,ro $I ls -d /deep/er/share
 p run --rm $alone $I sh -c 'ls /dev | grep -v core | sort | tr "\n" " "'
 p run --rm $alone --device /dev/zero:/dev/nothing $I sh -c 'head -c 3 /dev/nothing | od -c | head -1'
 p run --rm $alone $I sh -c 'awk "{print \$5}" /proc/self/mountinfo | sort'
 p run --rm $alone --privileged $I sh -c 'grep Cap /proc/self/status; mount -t tmpfs x /tmp && echo mounted'
-p run --rm $alone --read-only $I sh -c 'touch /x; touch /tmp/x && echo written'
-p run --rm $alone --tmpfs /etc:size=1m $I sh -c 'ls /etc/passwd; touch /etc/new && echo written'
+p run --rm $alone --read-only $I sh -c 'touch /x 2>&1; touch /tmp/x && echo written'
+p run --rm $alone --tmpfs /etc:size=1m $I sh -c 'ls /etc/passwd 2>&1; touch /etc/new && echo written'
 p run --rm $alone --uidmap 0:100000:65536 $I sh -c 'cat /proc/self/uid_map; id -u; touch /x && ls -ln /x | cut -c1-30'
 p run --rm $alone --pid host $I sh -c '[ $$ != 1 ] && echo shared'
 p run --rm $alone --ipc host --uts host $I sh -c 'ls /proc/self/ns | tr "\n" " "'
 
 p run -d --name a $alone $I sleep 1000
-p exec a sh -c 'echo in; echo err >&2; exit 3'
+p exec a sh -c 'echo err >&2; exit 3'
 p exec a nosuch
 p exec -t a tty
 p exec -u 7:8 -w /tmp -e B=2 a sh -c 'id -u; id -g; pwd; echo $B'
