@@ -49,6 +49,10 @@ fn podman(runtime: &str, path: &str) -> String {
     let output = machine.sh_for(&script, limit, &variables).unwrap();
     assert!(!output.timed_out, "{output:?}");
     assert_eq!(output.code, 0, "{}\n{}", output.stdout, output.stderr);
+    if runtime != "crun" {
+        let left = fs::read_dir(machine.outside("/run/gantry-runtime").unwrap()).unwrap().count();
+        assert_eq!(left, 0, "records of containers that are removed");
+    }
     output.stdout
 }
 

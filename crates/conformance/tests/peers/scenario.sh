@@ -82,4 +82,3 @@ p run -d --name net -p 127.0.0.1:8099:80 $I httpd -f -h /etc
 p exec net sh -c 'wget -qO- http://127.0.0.1/hostname | wc -c'
 p rm -f -t 0 net
 p ps -aq
-ls -A /run/gantry-runtime /run/crun 2>/dev/null | grep -v : | tr -d '\n'
