@@ -29,7 +29,7 @@ fn run() -> anyhow::Result<conformance::Report> {
         let mut value = || args.next().with_context(|| format!("{arg} needs a value"));
         match arg.as_str() {
             "--engine" => {
-                engine = EngineKind::parse(&value()?).context("gantry, docker, docker-graph or docker-on-gantry")?
+                engine = EngineKind::parse(&value()?).context("gantry, docker, docker-graph or docker-on-gantry")?;
             }
             "--cli" => cli = CliKind::parse(&value()?).context("stock28, stock20 or gantry")?,
             "--filter" => options.filter = Some(value()?),
