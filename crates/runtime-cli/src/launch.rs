@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use oci::runtime::Status;
+use oci::runtime::{Namespace, NamespaceType, Spec, Status};
 use runtime::{Create, Filter, Manner, Started, Stdio};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -141,13 +141,22 @@ impl Making<'_> {
     ) -> Result<(Record, Started)> {
         let global = &self.context.global;
         let lenient = cgroups::is_lenient(global.value("rootless"))?;
+        if lenient && let Some(process) = &mut spec.process {
+            keep_score(process);
+        }
+        let mut inside = enter_own(&spec)?;
         let cgroup = CgroupRecord::choose(&mut spec, self.id, global.flag("systemd-cgroup"), lenient)?;
         let manager = cgroup.manager()?;
         let hold = fifo(self.dir)?;
         let mount_point = self.dir.join("root");
         rustix::fs::mkdir(&mount_point, Mode::from_raw_mode(0o755)).map_err(at("mkdir", &mount_point))?;
         let mut record = Record::new(self.id, &bundle, rootfs, spec, cgroup);
-        let spec = &record.spec;
+        if let Some(inside) = &mut inside {
+            // Whatever was decided about limits.
+            inside.linux.get_or_insert_default().resources =
+                record.spec.linux.as_ref().and_then(|l| l.resources.clone());
+        }
+        let spec = inside.as_ref().unwrap_or(&record.spec);
         let size = spec.process.as_ref().and_then(console_size);
         let filter = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref()).map(Filter::compile).transpose()?;
         let create = Create {
@@ -176,6 +185,30 @@ impl Making<'_> {
         Container::save(self.dir, &record).inspect_err(|_| kill(&record))?;
         Ok((record, started))
     }
+}
+
+/// A score below one's own is a privilege; without it the own one stays.
+fn keep_score(process: &mut oci::runtime::Process) {
+    let own = std::fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|text| text.trim().parse().ok());
+    process.oom_score_adj = process.oom_score_adj.filter(|wanted| own.is_none_or(|own| *wanted >= own));
+}
+
+/// Without privileges the new user namespace of a spec is entered first: only in there may anything be mounted. What is
+/// left to be made comes back; the record keeps the whole.
+fn enter_own(spec: &Spec) -> Result<Option<Spec>> {
+    let Some(linux) = spec.linux.as_ref().filter(|_| !rustix::process::geteuid().is_root()) else { return Ok(None) };
+    let is_new = |space: &Namespace| space.r#type == NamespaceType::User && space.path.is_empty();
+    if !linux.namespaces.iter().any(is_new) {
+        return Ok(None);
+    }
+    runtime::enter_user_namespace(&linux.uid_mappings, &linux.gid_mappings)?;
+    let mut inside = spec.clone();
+    if let Some(linux) = &mut inside.linux {
+        linux.namespaces.retain(|space| !is_new(space));
+        linux.uid_mappings.clear();
+        linux.gid_mappings.clear();
+    }
+    Ok(Some(inside))
 }
 
 /// Makes the FIFO, and opens the end that the process waits at.

@@ -42,5 +42,6 @@ pub use features::{capability_names, mount_options};
 pub use filter::Filter;
 pub use hooks::{poststart, poststop};
 pub use manner::Manner;
+pub use mapping::enter_user_namespace;
 pub use starting::{Started, Starting};
 pub use stdio::Stdio;

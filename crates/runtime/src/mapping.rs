@@ -8,9 +8,10 @@ use oci::runtime::IdMapping;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
-use shim_proto::Step;
+use shim_proto::{Conn, StartError, Step};
 use sys::process::{Cloned, clone3_of_single_thread, flags};
 
+use crate::channel::{FromChild, ToChild};
 use crate::failure::{Context as _, Failure, Result};
 use crate::hooks;
 use crate::starting::{KILL, reap};
@@ -68,6 +69,49 @@ impl Maps<'_> {
         reap(pid);
         made
     }
+}
+
+/// Moves the calling process, which has one thread, into a new user namespace with these maps and a new mount namespace, as
+/// its root user: what somebody without privileges needs before anything can be mounted. A fork that stays behind writes
+/// the maps.
+///
+/// # Errors
+/// unshare(2), or maps that the caller may not have.
+pub fn enter_user_namespace(uids: &[IdMapping], gids: &[IdMapping]) -> std::result::Result<(), StartError> {
+    enter(Maps { uids, gids }).map_err(Failure::of_preparation)
+}
+
+fn enter(maps: Maps<'_>) -> Result<()> {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let (ours, theirs) = Conn::pair().context(Step::Prepare, "socketpair")?;
+    let helper = match clone3_of_single_thread(0, None).context(Step::Namespace, "fork")? {
+        Cloned::Parent { pid, .. } => pid,
+        Cloned::Child => {
+            drop(ours);
+            // The other side closes without a word when it gives up.
+            if matches!(theirs.recv::<ToChild>(), Ok(Some(_)))
+                && let Err(failure) = maps.write(own)
+            {
+                let _ = theirs.send(&FromChild::from(failure), &[]);
+            }
+            sys::process::exit_now(0)
+        }
+    };
+    drop(theirs);
+    let unshared =
+        sys::process::unshare(flags::NEWUSER | flags::NEWNS).context(Step::Namespace, "unshare user namespace");
+    let mapped = unshared.and_then(|()| {
+        let lost = |error: shim_proto::ConnError| Failure::plain(Step::Lost, error.to_string());
+        ours.send(&ToChild::Go, &[]).map_err(lost)?;
+        match ours.recv::<FromChild>().map_err(lost)? {
+            Some((FromChild::Failed { step, errno, path, text }, _)) => Err(Failure { step, errno, path, text }),
+            _ => Ok(()),
+        }
+    });
+    drop(ours);
+    reap(helper);
+    mapped?;
+    crate::child::identity::become_root()
 }
 
 fn only(map: &[IdMapping], id: u32) -> bool {

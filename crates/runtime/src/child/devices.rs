@@ -119,6 +119,8 @@ fn make_node(parent: BorrowedFd<'_>, name: &Path, node: Node<'_>, user_namespace
     let device = rustix::fs::makedev(numbers.0, numbers.1);
     match rustix::fs::mknodat(parent, name, kind, Mode::from_raw_mode(mode), device) {
         Err(Errno::EXIST) => {}
+        // A user namespace that was there before.
+        Err(Errno::PERM) => return bind_node(parent, name, host).map_err(failed),
         // The umask is 0, so the mode is as wanted.
         other => return other.map_err(failed),
     }
