@@ -72,7 +72,7 @@ pub enum BundleError {
         hard: i64,
     },
     /// Two ways to say how much CPU.
-    #[error("Conflicting options: Nano CPUs and CPU {0} cannot both be set.")]
+    #[error("Conflicting options: Nano CPUs and CPU {0} cannot both be set")]
     CpuConflict(&'static str),
     /// Options of a tmpfs.
     #[error("invalid tmpfs option \"{0}\"")]
@@ -104,6 +104,81 @@ pub enum BundleError {
     /// OOM score outside the kernel's range.
     #[error("Invalid value {0}, range for oom score adj is [-1000, 1000]")]
     OomScore(i64),
+    /// Two options that exclude one another.
+    #[error("conflicting options: {0}")]
+    Conflict(&'static str),
+    /// An isolation technology of another system.
+    #[error("invalid isolation ({0}): linux only supports 'default'")]
+    Isolation(String),
+    /// An annotation without a key.
+    #[error("invalid Annotations: the empty string is not permitted as an annotation key")]
+    AnnotationKey,
+    /// A namespace mode that does not exist.
+    #[error("invalid {what}: {mode}")]
+    Mode {
+        /// Which.
+        what: &'static str,
+        /// As given.
+        mode: String,
+    },
+    /// A relative place for a tmpfs.
+    #[error("invalid mount path: '{0}' mount path must be absolute")]
+    TmpfsPath(String),
+    /// A tmpfs over everything.
+    #[error("invalid specification: destination can't be '/'")]
+    TmpfsRoot,
+    /// Options of the storage driver.
+    #[error("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")]
+    StorageOpt,
+    /// A time of a health check.
+    #[error("{0} in Healthcheck cannot be less than 1ms")]
+    HealthTime(&'static str),
+    /// Retries of a health check.
+    #[error("Retries in Healthcheck cannot be negative")]
+    HealthRetries,
+    /// Smallest reservation.
+    #[error("Minimum memory reservation allowed is 6MB")]
+    ReservationTooSmall,
+    /// Shares below zero.
+    #[error("invalid CPU shares ({0}): value must be a positive integer")]
+    CpuShares(i64),
+    /// Outside what the kernel takes.
+    #[error("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)")]
+    CpuPeriod,
+    /// Less than the kernel takes.
+    #[error("CPU cfs quota can not be less than 1ms (i.e. 1000)")]
+    CpuQuota,
+    /// No list of numbers.
+    #[error("Invalid value {list} for {field}: invalid format: {part}")]
+    CpusetList {
+        /// As given.
+        list: String,
+        /// `cpuset cpus` or `cpuset mems`.
+        field: &'static str,
+        /// The part that is wrong.
+        part: String,
+    },
+    /// Numbers that this host has not got.
+    #[error("Requested {what} are not available - requested {list}, available: {available}")]
+    CpusetRange {
+        /// CPUs or memory nodes.
+        what: &'static str,
+        /// As given.
+        list: String,
+        /// What there is.
+        available: String,
+    },
+    /// A weight outside what the kernel takes.
+    #[error("Range of blkio weight is from 10 to 1000")]
+    BlkioWeight,
+    /// Devices that need a driver which is not there.
+    #[error("could not select device driver \"{driver}\" with capabilities: {capabilities}")]
+    NoDeviceDriver {
+        /// As asked.
+        driver: String,
+        /// As Go prints lists of lists.
+        capabilities: String,
+    },
     /// Shared memory below zero.
     #[error("SHM size can not be less than 0")]
     ShmSize,
@@ -123,6 +198,22 @@ impl HasKind for BundleError {
             | Self::Swappiness(_)
             | Self::OomScore(_)
             | Self::ShmSize
+            | Self::Conflict(_)
+            | Self::Isolation(_)
+            | Self::AnnotationKey
+            | Self::Mode { .. }
+            | Self::TmpfsPath(_)
+            | Self::TmpfsRoot
+            | Self::StorageOpt
+            | Self::HealthTime(_)
+            | Self::HealthRetries
+            | Self::ReservationTooSmall
+            | Self::CpuShares(_)
+            | Self::CpuPeriod
+            | Self::CpuQuota
+            | Self::CpusetList { .. }
+            | Self::CpusetRange { .. }
+            | Self::BlkioWeight
             | Self::ReadOnlyPropagation => ErrorKind::InvalidParameter,
             // What it finds out when the container is started: there these are errors of the server.
             Self::SecurityOpt(_)
@@ -142,6 +233,7 @@ impl HasKind for BundleError {
             | Self::UlimitOrder { .. }
             | Self::TmpfsOption(_)
             | Self::User(_)
+            | Self::NoDeviceDriver { .. }
             | Self::NoGroup(_) => ErrorKind::System,
         }
     }

@@ -112,6 +112,12 @@ pub struct HostFacts {
     pub cgroup_v2: bool,
     /// CPUs online.
     pub cpus: usize,
+    /// The same as a list (`0-3`); empty if unknown.
+    pub cpu_list: String,
+    /// Memory nodes online as a list; empty if unknown.
+    pub memory_nodes: String,
+    /// Block devices can be given weights.
+    pub blkio_weight: bool,
     /// Directories `cpu*/thermal_throttle` of the host, to be masked.
     pub thermal_throttle: Vec<String>,
     /// Hard `nofile` limit of the daemon, which no container can exceed; zero if unknown.

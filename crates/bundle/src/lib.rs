@@ -2,6 +2,7 @@
 //! root. Whatever needs the host (which devices exist, what `/etc/passwd` of the image says) comes in as values.
 
 mod caps;
+pub mod check;
 mod error;
 mod input;
 mod linux;
@@ -35,12 +36,13 @@ pub fn capabilities(host: &spec::HostConfig) -> Result<Vec<String>, BundleError>
 /// A declaration that contradicts itself or names what does not exist; the texts are Docker's.
 pub fn build(input: &BundleInput<'_>) -> Result<Spec, BundleError> {
     let host = &input.spec.host;
+    linux::no_device_drivers(host)?;
     let security = Security::parse(host.security_opt.as_deref().unwrap_or_default())?;
     let privileged = host.privileged;
     let caps = caps::effective(host)?;
     let (masked_paths, readonly_paths) = linux::hidden_paths(host);
     let (devices, device_rules) = linux::devices(input)?;
-    let mut resources = resources(host)?;
+    let mut resources = resources(host);
     resources.block_io = resources::block_io(host, &input.block_devices)?;
     resources.devices = device_rules;
     Ok(Spec {

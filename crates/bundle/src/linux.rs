@@ -88,6 +88,14 @@ pub(crate) fn namespaces(input: &BundleInput<'_>) -> Vec<Namespace> {
 }
 
 /// Device nodes to make, and the rules of the device cgroup.
+/// Devices asked for by what they can do (`--gpus`) need a driver, and there is none.
+pub(crate) fn no_device_drivers(host: &HostConfig) -> Result<(), BundleError> {
+    let Some(request) = host.device_requests.iter().flatten().next() else { return Ok(()) };
+    let sets = request.capabilities.iter().flatten().map(|set| format!("[{}]", set.join(" ")));
+    let capabilities = format!("[{}]", sets.collect::<Vec<_>>().join(" "));
+    Err(BundleError::NoDeviceDriver { driver: request.driver.clone(), capabilities })
+}
+
 pub(crate) fn devices(input: &BundleInput<'_>) -> Result<(Vec<Device>, Vec<DeviceRule>), BundleError> {
     let host = &input.spec.host;
     let nodes = input.devices.iter().map(|d| Device {

@@ -7,32 +7,23 @@ use spec::HostConfig;
 
 use crate::BundleError;
 
-/// Smallest memory limit that Docker accepts, bytes.
-const MEMORY_MIN: i64 = 6 << 20;
 /// Period that CPU time is counted in when `--cpus` is given, microseconds.
 const PERIOD: u64 = 100_000;
 
 /// The limits of a new container.
-///
-/// # Errors
-/// Values that contradict each other, in Docker's words.
-pub fn resources(host: &HostConfig) -> Result<Resources, BundleError> {
-    validate(host)?;
-    Ok(Resources {
+pub fn resources(host: &HostConfig) -> Resources {
+    Resources {
         memory: memory(host),
         cpu: cpu(host),
         pids: host.pids_limit.filter(|n| *n > 0).map(|n| Pids { limit: Some(n) }),
         ..Resources::default()
-    })
+    }
 }
 
 /// The limits that a live update puts into force. Unlike in a new container "unlimited" must be said here, or the earlier
 /// limit stays.
-///
-/// # Errors
-/// As [`resources`].
-pub fn update_resources(host: &HostConfig) -> Result<Resources, BundleError> {
-    let mut resources = resources(host)?;
+pub fn update_resources(host: &HostConfig) -> Resources {
+    let mut resources = resources(host);
     if host.pids_limit.is_some_and(|n| n <= 0) {
         resources.pids = Some(Pids { limit: Some(-1) });
     }
@@ -42,37 +33,7 @@ pub fn update_resources(host: &HostConfig) -> Result<Resources, BundleError> {
     if host.blkio_weight > 0 {
         resources.block_io = Some(BlockIo { weight: Some(host.blkio_weight), ..BlockIo::default() });
     }
-    Ok(resources)
-}
-
-fn validate(host: &HostConfig) -> Result<(), BundleError> {
-    if host.memory > 0 && host.memory < MEMORY_MIN {
-        return Err(BundleError::MemoryTooSmall);
-    }
-    if host.memory > 0 && host.memory_swap > 0 && host.memory_swap < host.memory {
-        return Err(BundleError::SwapTooSmall);
-    }
-    if host.memory == 0 && host.memory_swap > 0 {
-        return Err(BundleError::SwapWithoutMemory);
-    }
-    if host.memory > 0 && host.memory_reservation > 0 && host.memory < host.memory_reservation {
-        return Err(BundleError::ReservationAboveLimit);
-    }
-    if let Some(n) = host.memory_swappiness.filter(|n| *n != -1 && !(0..=100).contains(n)) {
-        return Err(BundleError::Swappiness(n));
-    }
-    if host.nano_cpus > 0 && host.cpu_period > 0 {
-        return Err(BundleError::CpuConflict("Period"));
-    }
-    if host.nano_cpus > 0 && host.cpu_quota > 0 {
-        return Err(BundleError::CpuConflict("Quota"));
-    }
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let most = i64::try_from(cpus).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
-    if host.nano_cpus < 0 || host.nano_cpus > most {
-        return Err(BundleError::CpuRange(cpus));
-    }
-    Ok(())
+    resources
 }
 
 fn memory(host: &HostConfig) -> Option<Memory> {

@@ -100,8 +100,11 @@ fn limits_are_translated() {
     assert_eq!(resources.memory.map(|m| (m.limit, m.swap)), Some((Some(64 << 20), Some(128 << 20))));
     assert_eq!(resources.cpu.map(|c| (c.quota, c.period)), Some((Some(50_000), Some(100_000))));
     assert_eq!(resources.pids.and_then(|p| p.limit), Some(7));
-    assert_eq!(built(|s| s.host.memory = 1).expect_err("too small"), BundleError::MemoryTooSmall);
-    assert!(built(|s| s.host.memory_swap = 1 << 30).is_err());
+    let gpu = spec::DeviceRequest { capabilities: Some(vec![vec!["gpu".to_owned()]]), ..Default::default() };
+    assert_eq!(
+        built(|s| s.host.device_requests = Some(vec![gpu])).expect_err("no driver").to_string(),
+        "could not select device driver \"\" with capabilities: [[gpu]]"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Bad input (`cases/bad_input.txt`): Docker's error text and code, nothing left behind. And a full disk.
+//! Bad input (`cases/bad_input.txt`, `cases/refused.txt`): Docker's error text and code, nothing left behind. And a full disk.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
@@ -10,12 +10,14 @@ use testkit::leftovers::Picture;
 use testkit::{CliKind, Engine, EngineKind, EngineOptions, Machine, invariants, place};
 
 fn run(engine: EngineKind, cli: CliKind) {
-    let script = Script::parse(include_str!("../cases/bad_input.txt")).unwrap();
     let stage = Stage::set(engine, cli).unwrap();
     let options = Options { variables: stage.variables(), leave_nothing: true, ..Options::default() };
-    let report = play(&script, &stage.engine, &stage.cli, &options).unwrap();
-    eprintln!("{} {}: {}", engine.name(), cli.name(), report.to_string().lines().last().unwrap_or(""));
-    report.ok().unwrap();
+    for cases in [include_str!("../cases/bad_input.txt"), include_str!("../cases/refused.txt")] {
+        let script = Script::parse(cases).unwrap();
+        let report = play(&script, &stage.engine, &stage.cli, &options).unwrap();
+        eprintln!("{} {}: {}", engine.name(), cli.name(), report.to_string().lines().last().unwrap_or(""));
+        report.ok().unwrap();
+    }
 }
 
 #[test]

@@ -218,11 +218,11 @@ impl Containers {
         Ok(())
     }
 
-    /// Changes limits and the restart policy, live where it runs.
+    /// Changes limits and the restart policy, live where it runs. Gives what the user should be told.
     ///
     /// # Errors
     /// A wrong value, or the kernel refuses.
-    pub async fn update(&self, reference: &str, host: spec::HostConfig) -> Result<(), Error> {
+    pub async fn update(&self, reference: &str, host: spec::HostConfig) -> Result<Vec<String>, Error> {
         let handle = self.find(reference)?;
         handle.ask(|reply| Msg::Update { host: Box::new(host), reply }).await
     }

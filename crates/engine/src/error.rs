@@ -9,6 +9,25 @@ pub enum Error {
     /// No container has this name or id.
     #[error("No such container: {0}")]
     NoSuchContainer(String),
+    /// The target of a legacy link.
+    #[error("could not get container for {0}: No such container: {0}")]
+    LinkTarget(String),
+    /// Limits that cannot be changed as asked.
+    #[error("Cannot update container {id}: {why}")]
+    UpdateRefused {
+        /// The container.
+        id: String,
+        /// Docker's words.
+        why: String,
+    },
+    /// The kernel does not take the new limits.
+    #[error("Cannot update container {id}: {why}")]
+    UpdateFailed {
+        /// The container.
+        id: String,
+        /// The runtime's words.
+        why: String,
+    },
     /// A short id names more than one.
     #[error("Multiple IDs found with provided prefix: {0}")]
     AmbiguousId(String),
@@ -184,6 +203,7 @@ impl HasKind for Error {
         match self {
             Self::NoSuchContainer(_) | Self::NoSuchExec(_) | Self::NotFound(_) => ErrorKind::NotFound,
             Self::AmbiguousId(_)
+            | Self::LinkTarget(_)
             | Self::InvalidName(_)
             | Self::EmptyName
             | Self::SameName
@@ -199,6 +219,7 @@ impl HasKind for Error {
             | Self::KillNotRunning { .. }
             | Self::ExecRan(_)
             | Self::ExecNotRunning(_)
+            | Self::UpdateRefused { .. }
             | Self::Conflict(_) => ErrorKind::Conflict,
             Self::Forbidden(_) => ErrorKind::Forbidden,
             Self::Rename(source) | Self::JoinNetwork(source) | Self::Kill { source, .. } => source.kind(),
@@ -217,6 +238,7 @@ impl HasKind for Error {
             Self::RestartPolicy(e) => e.kind(),
             Self::Meta(e) => e.kind(),
             Self::Volume(_)
+            | Self::UpdateFailed { .. }
             | Self::Launch(_)
             | Self::Shim(_)
             | Self::ShimGone

@@ -97,7 +97,7 @@ pub(crate) enum Msg {
     },
     Update {
         host: Box<spec::HostConfig>,
-        reply: Reply<()>,
+        reply: Reply<Vec<String>>,
     },
     /// From the shim of the run with this number.
     Shim {

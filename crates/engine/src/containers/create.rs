@@ -23,16 +23,15 @@ impl Containers {
         spec: ContainerSpec,
         platform: Option<Platform>,
     ) -> Result<Created, Error> {
-        let name = name.filter(|n| !n.is_empty()).map(|n| names::check(n).map(str::to_owned)).transpose()?;
-        let this = self.clone();
+        let (this, name) = (self.clone(), name.map(str::to_owned));
         // It copies files where volumes are new.
-        let work = move || this.create_now(name, spec, platform.as_ref());
+        let work = move || this.create_now(name.as_deref(), spec, platform.as_ref());
         tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::ShuttingDown))
     }
 
     fn create_now(
         &self,
-        name: Option<String>,
+        name: Option<&str>,
         mut spec: ContainerSpec,
         platform: Option<&Platform>,
     ) -> Result<Created, Error> {
@@ -40,6 +39,9 @@ impl Containers {
         if spec.config.image.is_empty() {
             return Err(Error::Invalid("config cannot be empty in order to create a container".to_owned()));
         }
+        bundle::check::conflicts(&spec)?;
+        let mut warnings = bundle::check::declaration(&spec, &shared.host)?;
+        let name = name.filter(|n| !n.is_empty()).map(|n| names::check(n).map(str::to_owned)).transpose()?;
         let image = shared.images.resolve(&spec.config.image, platform)?;
         if let Some(defaults) = image.document.config.as_ref() {
             merge_image(&mut spec.config, defaults);
@@ -47,7 +49,7 @@ impl Containers {
         let id = ContainerId::from_bytes(files::random()?);
         self.fill_defaults(&id, &mut spec)?;
         self.validate(&spec)?;
-        let warnings = warnings(&spec);
+        warnings.extend(port_warning(&spec));
         let name = self.reserve_name(name, &id)?;
         let mut points = Points::resolve(shared, &id, &spec).inspect_err(|_| shared.containers.release(&name))?;
         let mut record = ContainerRecord {
@@ -170,7 +172,7 @@ impl Containers {
     }
 
     fn validate(&self, spec: &ContainerSpec) -> Result<(), Error> {
-        let host = &spec.host;
+        let (shared, host) = (&self.shared, &spec.host);
         let policy = RestartPolicy::parse(&host.restart_policy)?;
         if host.auto_remove && policy != RestartPolicy::No {
             return Err(Error::Invalid("can't create 'AutoRemove' container with restart policy".to_owned()));
@@ -204,34 +206,32 @@ impl Containers {
             }
         }
         network::PortSpec::from_bindings(&host.port_bindings, std::iter::empty::<&str>(), false)?;
-        if host.network_mode == "host" || host.network_mode.starts_with("container:") {
-            self.validate_shared_network(spec)?;
+        for mode in [&host.ipc_mode, &host.pid_mode] {
+            if let Some(other) = mode.strip_prefix("container:") {
+                // Not "not found", which would have the client pull the image.
+                shared.containers.find(other).map_err(|e| Error::Invalid(e.to_string()))?;
+            }
         }
-        Ok(())
-    }
-
-    fn validate_shared_network(&self, spec: &ContainerSpec) -> Result<(), Error> {
-        let host = &spec.host;
-        let container = host.network_mode.starts_with("container:");
-        if container && !spec.config.hostname.is_empty() {
-            return Err(Error::Invalid("conflicting options: hostname and the network mode".to_owned()));
+        for link in host.links.iter().flatten() {
+            let name = link.split(':').next().unwrap_or_default();
+            shared.containers.find(name).map_err(|_| Error::LinkTarget(name.to_owned()))?;
         }
-        if container && (!host.port_bindings.is_empty() || host.publish_all_ports) {
-            return Err(Error::Invalid(
-                "conflicting options: port publishing and the container type network mode".to_owned(),
-            ));
+        for (name, settings) in &spec.networking.endpoints_config {
+            // A network that is not there is complained of at the start, as Docker does.
+            if let Some(settings) = settings.as_ref().filter(|_| shared.networks.resolve(name).is_ok()) {
+                let wrong = |e: network::Error| Error::Invalid(format!("invalid config for network {name}: {e}"));
+                let endpoint = network::EndpointSpec::from_settings(name, settings)?;
+                shared.networks.check_endpoint(&endpoint).map_err(wrong)?;
+            }
         }
         Ok(())
     }
 }
 
 /// What the user asked for and will not get.
-fn warnings(spec: &ContainerSpec) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if spec.host.network_mode == "host" && !spec.host.port_bindings.is_empty() {
-        warnings.push("Published ports are discarded when using host network mode".to_owned());
-    }
-    warnings
+fn port_warning(spec: &ContainerSpec) -> Option<String> {
+    let discarded = spec.host.network_mode == "host" && !spec.host.port_bindings.is_empty();
+    discarded.then(|| "Published ports are discarded when using host network mode".to_owned())
 }
 
 fn host_name() -> String {

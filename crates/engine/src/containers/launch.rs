@@ -339,7 +339,11 @@ impl Actor {
     }
 
     /// Changes limits and the restart policy: only the fields that are set.
-    pub(super) async fn update(&mut self, new: spec::HostConfig) -> Result<(), Error> {
+    ///
+    /// Gives what the user should be told.
+    pub(super) async fn update(&mut self, new: spec::HostConfig) -> Result<Vec<String>, Error> {
+        let told = bundle::check::limits(&new, &self.shared.host, true)?;
+        let refused = |why: &str| Error::UpdateRefused { id: self.record.id.to_string(), why: why.to_owned() };
         let mut host = self.record.spec.host.clone();
         let numbers = [
             (&mut host.cpu_shares, new.cpu_shares),
@@ -369,22 +373,29 @@ impl Actor {
         if !new.restart_policy.name.is_empty() {
             let policy = container::RestartPolicy::parse(&new.restart_policy)?;
             if host.auto_remove && policy != container::RestartPolicy::No {
-                return Err(Error::Invalid(
-                    "Restart policy cannot be updated because AutoRemove is enabled for the container".to_owned(),
+                return Err(refused(
+                    "Restart policy cannot be updated because AutoRemove is enabled for the container",
                 ));
             }
             host.restart_policy = new.restart_policy;
         }
-        let resources = bundle::update_resources(&host)?;
+        if new.memory > 0 && new.memory_swap == 0 && new.memory > self.record.spec.host.memory_swap {
+            return Err(refused(
+                "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
+            ));
+        }
+        bundle::check::limits(&host, &self.shared.host, true)?;
+        let resources = bundle::update_resources(&host);
         if let Some(shim) = self.shim.clone().filter(|_| self.record.state.is_alive()) {
-            shim.ask(Request::Update { resources: Box::new(resources) }).await?;
+            let failed = |e: Error| Error::UpdateFailed { id: self.record.id.to_string(), why: e.to_string() };
+            shim.ask(Request::Update { resources: Box::new(resources) }).await.map_err(failed)?;
         }
         self.policy = container::RestartPolicy::parse(&host.restart_policy)?;
         self.record.spec.host = host;
         self.shared.meta.put(super::CONTAINERS, self.record.id.as_str(), &self.record)?;
         self.publish();
         self.emit("update", []);
-        Ok(())
+        Ok(told)
     }
 }
 
@@ -406,6 +417,21 @@ fn log_plan(shared: &Shared, record: &ContainerRecord) -> Result<LogPlan, Error>
     }))
 }
 
+/// Whether block devices can be given weights. In v1 BFQ's own weight shows below the root only, its counters there too.
+fn blkio_weight() -> bool {
+    let unified = std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+    unified.split_whitespace().any(|controller| controller == "io")
+        || ["blkio.weight", "blkio.bfq.io_serviced"]
+            .iter()
+            .any(|f| std::path::Path::new("/sys/fs/cgroup/blkio").join(f).exists())
+}
+
+/// CPUs or memory nodes that are there, as a list.
+fn online(kind: &str) -> String {
+    let list = std::fs::read_to_string(format!("/sys/devices/system/{kind}/online")).unwrap_or_default();
+    list.trim().to_owned()
+}
+
 /// What the host is like, read once.
 pub(crate) fn host_facts() -> HostFacts {
     let throttle = std::fs::read_dir("/sys/devices/system/cpu").into_iter().flatten().flatten();
@@ -416,6 +442,9 @@ pub(crate) fn host_facts() -> HostFacts {
     HostFacts {
         cgroup_v2: std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        cpu_list: online("cpu"),
+        memory_nodes: online("node"),
+        blkio_weight: blkio_weight(),
         thermal_throttle: throttle.collect(),
         nofile_hard: rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(0),
         recursive_readonly: true,

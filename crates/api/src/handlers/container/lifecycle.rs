@@ -95,8 +95,8 @@ pub(crate) async fn update(mut request: Request) -> Result {
     if host.pids_limit.is_some_and(|n| n <= 0) {
         host.pids_limit = Some(0);
     }
-    request.state.engine.containers.update(&request.name, host).await?;
-    request.reply(StatusCode::OK, &UpdateResponse::default())
+    let warnings = request.state.engine.containers.update(&request.name, host).await?;
+    request.reply(StatusCode::OK, &UpdateResponse { warnings: Some(warnings).filter(|w| !w.is_empty()) })
 }
 
 /// `POST /containers/{id}/wait`

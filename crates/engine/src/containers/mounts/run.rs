@@ -141,6 +141,7 @@ fn mount(point: &MountPoint, source: PathBuf) -> Result<bundle::Mount, Error> {
     if let Some(conflict) = conflict {
         return Err(Error::Volume(format!("mount options conflict: {conflict}")));
     }
+    check_propagation(&source, &point.propagation)?;
     Ok(bundle::Mount {
         source,
         destination: point.destination.clone(),
@@ -155,6 +156,38 @@ fn mount(point: &MountPoint, source: PathBuf) -> Result<bundle::Mount, Error> {
     })
 }
 
+/// A mount that is to pass on what is mounted below it must lie on one that does (moby `daemon/oci_linux.go`).
+fn check_propagation(source: &Path, propagation: &str) -> Result<(), Error> {
+    let (tags, lacks): (&[&str], _) = match propagation {
+        "shared" | "rshared" => (&["shared:"], "a shared mount"),
+        "slave" | "rslave" => (&["shared:", "master:"], "a shared or slave mount"),
+        _ => return Ok(()),
+    };
+    let table = std::fs::read_to_string("/proc/self/mountinfo").map_err(|source| Error::Io {
+        op: "read",
+        path: "/proc/self/mountinfo".into(),
+        source,
+    })?;
+    let source = source.canonicalize().unwrap_or_else(|_| source.to_owned());
+    let Some((place, fields)) = mount_of(&table, &source) else { return Ok(()) };
+    if fields.iter().any(|field| tags.iter().any(|tag| field.starts_with(tag))) {
+        return Ok(());
+    }
+    Err(Error::Volume(format!("path {} is mounted on {place} but it is not {lacks}", source.display())))
+}
+
+/// The mount that a path lies on, in the words of `/proc/self/mountinfo`: its place and its optional fields.
+fn mount_of<'a>(table: &'a str, path: &Path) -> Option<(String, Vec<&'a str>)> {
+    let lines = table.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        let place = words.nth(4)?.replace("\\040", " ");
+        let fields: Vec<_> = words.skip(1).take_while(|word| *word != "-").collect();
+        path.starts_with(&place).then_some((place, fields))
+    });
+    // Of mounts on one place the last one is on top.
+    lines.max_by_key(|(place, _)| place.len())
+}
+
 fn emit_mount(shared: &Shared, container: &str, point: &MountPoint) {
     let attributes = [
         ("driver", point.driver.clone()),
@@ -164,4 +197,20 @@ fn emit_mount(shared: &Shared, container: &str, point: &MountPoint) {
         ("propagation", point.propagation.clone()),
     ];
     shared.emit_volume_named("mount", &point.name, attributes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mount_of_a_path_is_the_deepest_and_last() {
+        let table = "1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:5 / /mnt rw shared:1 - tmpfs t rw\n\
+                     3 1 0:6 / /mnt/a\\040b rw master:2 - tmpfs t rw\n4 1 0:7 / /mnt rw - tmpfs t rw\n";
+        let of = |path: &str| mount_of(table, Path::new(path)).unwrap();
+        assert_eq!(of("/etc"), ("/".to_owned(), vec![]));
+        assert_eq!(of("/mnt/x"), ("/mnt".to_owned(), vec![]));
+        assert_eq!(of("/mnt/a b/c"), ("/mnt/a b".to_owned(), vec!["master:2"]));
+        assert_eq!(of("/mntx"), ("/".to_owned(), vec![]));
+    }
 }
