@@ -4,6 +4,7 @@ mod container;
 mod convert;
 mod event;
 mod exec;
+mod grpc;
 mod image;
 mod network;
 mod routes;

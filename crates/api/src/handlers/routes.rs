@@ -5,7 +5,7 @@ use hyper::Method;
 
 use super::container::{attach, create, files, lifecycle, list, logs, stats};
 use super::unsupported::{lacks, no_swarm, none};
-use super::{event, exec, image, network, system, volume};
+use super::{event, exec, grpc, image, network, system, volume};
 use crate::App;
 use crate::http::{Route, Router};
 
@@ -20,7 +20,7 @@ pub fn router() -> Router<App> {
     routes.extend(build_routes());
     routes.extend(swarm_routes());
     routes.extend(plugin_routes());
-    Router::new(routes)
+    Router::new(routes).with_grpc(Route::new(POST, "/{name}", Op::Other, grpc::call))
 }
 
 const GET: Method = Method::GET;
@@ -131,7 +131,7 @@ fn build_routes() -> Vec<Route<App>> {
         Route::new(POST, "/build/prune", Op::Other, lacks("building images")),
         Route::new(POST, "/build/cancel", Op::Other, lacks("building images")),
         Route::new(POST, "/session", Op::Other, lacks("building images")),
-        Route::new(POST, "/grpc", Op::Other, lacks("building images")),
+        Route::new(POST, "/grpc", Op::Other, grpc::upgrade),
     ]
 }
 

@@ -1,18 +1,20 @@
 //! From an accepted socket to a served connection.
 
+use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::http::conn::{Conn, Patience};
+use crate::http::h2c::{self, Rewound, Takeover};
 use crate::http::head::H2_PREFACE;
 use crate::http::listen::{Listener, Origin, Socket};
 use crate::http::request::Peer;
@@ -110,10 +112,14 @@ async fn serve_h1<S: Send + Sync + 'static>(
 ) -> io::Result<()> {
     let Limits { head_timeout, idle_timeout, .. } = core.limits;
     let conn = Conn::new(transport, start, Patience { head: head_timeout, idle: idle_timeout });
-    let service = service_fn(move |request| {
-        let (core, origin, peer) = (core.clone(), origin.clone(), peer.clone());
-        async move { Ok::<_, std::convert::Infallible>(core.handle(request, &origin, peer).await) }
-    });
+    let takeover = Arc::new(Mutex::new(None));
+    let service = {
+        let (core, origin, peer, takeover) = (core.clone(), origin.clone(), peer.clone(), takeover.clone());
+        service_fn(move |request| {
+            let (core, origin, peer, takeover) = (core.clone(), origin.clone(), peer.clone(), takeover.clone());
+            async move { Ok::<_, Infallible>(core.handle(request, &origin, peer, Some(&takeover)).await) }
+        })
+    };
     let served = http1::Builder::new()
         .header_read_timeout(None)
         .title_case_headers(true)
@@ -127,19 +133,40 @@ async fn serve_h1<S: Send + Sync + 'static>(
             served.await
         }
     }
-    .map_err(io::Error::other)
+    .map_err(io::Error::other)?;
+    let takeover = takeover.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match takeover {
+        Some(Takeover { upgrade, first }) => {
+            let upgraded = upgrade.await.map_err(io::Error::other)?;
+            let parts = upgraded.downcast::<TokioIo<Conn>>().map_err(|_| io::Error::other("not our connection"))?;
+            let mut io = parts.io.into_inner();
+            io.hand_over();
+            let start = match first {
+                None => parts.read_buf.to_vec(),
+                Some(first) => {
+                    tokio::time::timeout(head_timeout, h2c::begin(&mut io, &parts.read_buf, first)).await??
+                }
+            };
+            serve_h2(core, origin, Rewound { start, io }, peer, stop).await
+        }
+        None => Ok(()),
+    }
 }
 
-async fn serve_h2<S: Send + Sync + 'static>(
+async fn serve_h2<S, T>(
     core: Arc<Core<S>>,
     origin: Arc<Origin>,
-    io: Rewound,
+    io: Rewound<T>,
     peer: Arc<Peer>,
     mut stop: watch::Receiver<bool>,
-) -> io::Result<()> {
+) -> io::Result<()>
+where
+    S: Send + Sync + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request| {
         let (core, origin, peer) = (core.clone(), origin.clone(), peer.clone());
-        async move { Ok::<_, std::convert::Infallible>(core.handle(request, &origin, peer).await) }
+        async move { Ok::<_, Infallible>(core.handle(request, &origin, peer, None).await) }
     });
     let served = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -166,48 +193,6 @@ async fn serve_h2<S: Send + Sync + 'static>(
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // The sender's end means the same.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// A transport of which the start was read already.
-struct Rewound {
-    start: Vec<u8>,
-    io: Transport,
-}
-
-mod rewound {
-    use std::io;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-    use super::Rewound;
-
-    impl AsyncRead for Rewound {
-        fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-            if !self.start.is_empty() {
-                let n = self.start.len().min(buf.remaining());
-                buf.put_slice(&self.start[..n]);
-                self.start.drain(..n);
-                return Poll::Ready(Ok(()));
-            }
-            Pin::new(&mut self.io).poll_read(cx, buf)
-        }
-    }
-
-    impl AsyncWrite for Rewound {
-        fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-            Pin::new(&mut self.io).poll_write(cx, buf)
-        }
-
-        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.io).poll_flush(cx)
-        }
-
-        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.io).poll_shutdown(cx)
-        }
-    }
 }
 
 /// Says goodbye to a connection that is one too many.

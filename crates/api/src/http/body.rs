@@ -3,6 +3,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use hyper::HeaderMap;
 use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::runtime::Handle;
@@ -20,6 +21,8 @@ pub enum Body {
     Empty,
     /// All of it.
     Full(Option<Bytes>),
+    /// All of it, then trailers.
+    Trailed(Option<Bytes>, Option<Box<HeaderMap>>),
     /// Chunk by chunk, each flushed when it comes. An error breaks the connection off, so that the client sees that
     /// the body is not whole.
     Chunks(mpsc::Receiver<io::Result<Bytes>>),
@@ -53,19 +56,23 @@ impl hyper::body::Body for Body {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            Self::Trailed(bytes, trailers) => Poll::Ready(match bytes.take() {
+                Some(bytes) => Some(Ok(Frame::data(bytes))),
+                None => trailers.take().map(|t| Ok(Frame::trailers(*t))),
+            }),
             Self::Chunks(receiver) => receiver.poll_recv(cx).map(|next| next.map(|r| r.map(Frame::data))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Empty | Self::Full(None))
+        matches!(self, Self::Empty | Self::Full(None) | Self::Trailed(None, None))
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty | Self::Full(None) => SizeHint::with_exact(0),
             Self::Full(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Chunks(_) => SizeHint::default(),
+            Self::Chunks(_) | Self::Trailed(..) => SizeHint::default(),
         }
     }
 }

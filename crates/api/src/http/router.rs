@@ -89,12 +89,25 @@ impl<S> fmt::Debug for Route<S> {
 #[derive(Debug)]
 pub struct Router<S> {
     routes: Vec<Route<S>>,
+    grpc: Option<Route<S>>,
 }
 
 impl<S> Router<S> {
     /// A table.
     pub fn new(routes: Vec<Route<S>>) -> Self {
-        Self { routes }
+        Self { routes, grpc: None }
+    }
+
+    /// The same table, with what answers gRPC calls over HTTP/2; its open part is the path.
+    #[must_use]
+    pub fn with_grpc(mut self, route: Route<S>) -> Self {
+        self.grpc = Some(route);
+        self
+    }
+
+    /// What answers gRPC calls.
+    pub(crate) fn grpc(&self) -> Option<&Route<S>> {
+        self.grpc.as_ref()
     }
 
     /// The routes in order.

@@ -1,16 +1,18 @@
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api_compat::Version;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, EXPECT, HeaderMap, HeaderValue, LOCATION, SERVER};
+use hyper::upgrade::OnUpgrade;
 use hyper::{Method, StatusCode};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::http::accept::{refuse, serve, stopped};
 use crate::http::form::unescape;
+use crate::http::h2c::{self, SpeaksH2, Takeover};
 use crate::http::intake::Intake;
 use crate::http::listen::{Listener, Origin};
 use crate::http::middleware::{Layer, Next};
@@ -148,8 +150,30 @@ fn is_lasting(e: &io::Error) -> bool {
 
 impl<S: Send + Sync + 'static> Core<S> {
     /// Answers one request.
-    pub(crate) async fn handle(&self, request: hyper::Request<Incoming>, origin: &Origin, peer: Arc<Peer>) -> Response {
+    ///
+    /// With `takeover` the connection may become HTTP/2: then that is left there, and the answer is the `101`.
+    pub(crate) async fn handle(
+        &self,
+        request: hyper::Request<Incoming>,
+        origin: &Origin,
+        peer: Arc<Peer>,
+        takeover: Option<&Mutex<Option<Takeover>>>,
+    ) -> Response {
         let (mut parts, body) = request.into_parts();
+        // Over TLS, HTTP/2 is agreed on in the handshake.
+        let takeover = takeover.filter(|_| !matches!(origin, Origin::Tls(_)) && h2c::wanted(&parts.headers));
+        let upgrade: Option<OnUpgrade> = takeover.and_then(|_| parts.extensions.get().cloned());
+        let take = |first| {
+            if let (Some(takeover), Some(upgrade)) = (takeover, upgrade) {
+                *takeover.lock().unwrap_or_else(PoisonError::into_inner) = Some(Takeover { upgrade, first });
+            }
+        };
+        if takeover.is_some()
+            && let Some(first) = h2c::first(&parts, &body)
+        {
+            take(Some(first));
+            return h2c::switching();
+        }
         let path = parts.uri.path().to_owned();
         let (version_text, rest) = split_version(&path);
         let plain = version_text.and_then(Version::parse).is_some_and(|v| v < Version::new(1, 24));
@@ -163,6 +187,9 @@ impl<S: Send + Sync + 'static> Core<S> {
             Ok(response) => response,
             Err(error) => respond::failure(&error, plain),
         };
+        if response.extensions().get::<SpeaksH2>().is_some() {
+            take(None);
+        }
         // A client that waits to be asked for its body has not sent it.
         if !expects {
             leftover.drain().await;
@@ -193,7 +220,11 @@ impl<S: Send + Sync + 'static> Core<S> {
             return Ok(empty(StatusCode::OK));
         }
         let path = unescape(rest, false).map_err(ApiError::from)?;
-        let Some((route, name)) = self.router.find(&parts.method, &path) else {
+        let found = match self.router.grpc() {
+            Some(route) if is_grpc(parts) => Some((route, path.as_str())),
+            _ => self.router.find(&parts.method, &path),
+        };
+        let Some((route, name)) = found else {
             return Err(ApiError::not_found("page not found"));
         };
         let version = self.check_version(version_text)?;
@@ -253,6 +284,12 @@ impl<S: Send + Sync + 'static> Core<S> {
         }
         Ok(version)
     }
+}
+
+/// A gRPC call: its path is a method's name, not a route of the API.
+fn is_grpc(parts: &hyper::http::request::Parts) -> bool {
+    let media = parts.headers.get(hyper::header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    parts.version == hyper::Version::HTTP_2 && parts.method == Method::POST && media.starts_with(b"application/grpc")
 }
 
 /// A request's head on its way through the server.

@@ -30,8 +30,12 @@ fn routes() -> Router<State> {
             let value: Option<serde_json::Value> = r.json().await?;
             r.reply(StatusCode::CREATED, &serde_json::json!({"name": r.name, "body": value}))
         }),
+        Route::new(Method::POST, "/grpc", other, |_| async { Ok(super::switching_to_h2()) }),
         Route::new(Method::POST, "/new", other, |_| async { Ok(empty(StatusCode::OK)) }).since(Version::new(1, 30)),
     ])
+    .with_grpc(Route::new(Method::POST, "/{name}", other, |r: Request<State>| async move {
+        Ok(text(StatusCode::OK, format!("called {}", r.name.trim_start_matches('/'))))
+    }))
 }
 
 /// `nosuch` fails; all others get a stream that sends back in capitals and adds `end` after the end of input.
@@ -327,4 +331,117 @@ async fn browsers_are_kept_out() {
     let daemon = Daemon::plain();
     let got = daemon.talk("GET /_ping HTTP/1.1\r\nHost: d\r\nOrigin: http://evil\r\nConnection: close\r\n\r\n").await;
     assert!(got.starts_with("HTTP/1.1 403 ") && !got.to_ascii_lowercase().contains("access-control"), "{got}");
+}
+
+/// The next frame: kind, flags, stream, payload.
+async fn frame(socket: &mut UnixStream) -> (u8, u8, u32, Vec<u8>) {
+    let mut head = [0; 9];
+    socket.read_exact(&mut head).await.expect("a frame");
+    let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+    socket.read_exact(&mut payload).await.expect("its payload");
+    (head[3], head[4], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload)
+}
+
+/// The data of a stream, up to its end; settings are acknowledged once.
+async fn data_of(socket: &mut UnixStream, stream: u32) -> Vec<u8> {
+    let mut all = Vec::new();
+    loop {
+        let (kind, flags, of, payload) = frame(socket).await;
+        match kind {
+            0 if of == stream => all.extend_from_slice(&payload),
+            3 | 7 => panic!("stream or connection reset: {payload:?}"),
+            _ => {}
+        }
+        if of == stream && flags & 1 == 1 {
+            return all;
+        }
+    }
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const EMPTY_SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+#[tokio::test]
+async fn http2_by_upgrade_answers_the_request_as_stream_1() {
+    let daemon = Daemon::plain();
+    let mut socket = daemon.connect().await;
+    // The second request of a connection asks; MAX_CONCURRENT_STREAMS = 100 as settings.
+    let asks = "GET /v1.44/_ping HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+                Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nUser-Agent: t\r\n\r\n";
+    socket.write_all(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n").await.expect("writes");
+    read_head(&mut socket).await;
+    socket.read_exact(&mut [0; 2]).await.expect("OK");
+    socket.write_all(asks.as_bytes()).await.expect("writes");
+    let head = read_head(&mut socket).await;
+    assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("Upgrade: h2c\r\n"), "{head}");
+    socket.write_all(PREFACE).await.expect("writes");
+    socket.write_all(EMPTY_SETTINGS).await.expect("writes");
+    assert_eq!(data_of(&mut socket, 1).await, b"OK");
+    // The connection goes on: GET /_ping by the static table, a literal path, no Huffman.
+    let block = [&[0x82, 0x86, 0x04, 6][..], b"/_ping", &[0x01, 9], b"localhost"].concat();
+    let length = u8::try_from(block.len()).expect("short");
+    socket.write_all(&[0, 0, length, 1, 5, 0, 0, 0, 3]).await.expect("writes");
+    socket.write_all(&block).await.expect("writes");
+    assert_eq!(data_of(&mut socket, 3).await, b"OK");
+}
+
+#[tokio::test]
+async fn http2_by_upgrade_is_declined_where_http1_does() {
+    let daemon = Daemon::plain();
+    let offer = "Connection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n";
+    let declined = [
+        // With a body; without settings; with settings that are none; with two.
+        format!(
+            "POST /echo/a HTTP/1.1\r\nHost: d\r\n{offer}HTTP2-Settings: AAMAAABk\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+        ),
+        format!("GET /_ping HTTP/1.1\r\nHost: d\r\n{offer}\r\n"),
+        format!("GET /_ping HTTP/1.1\r\nHost: d\r\n{offer}HTTP2-Settings: ***\r\n\r\n"),
+        format!(
+            "GET /_ping HTTP/1.1\r\nHost: d\r\n{offer}HTTP2-Settings: AAMAAABk\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+        ),
+    ];
+    for request in declined {
+        let got = daemon.talk(&request).await;
+        assert!(got.starts_with("HTTP/1.1 20"), "{got}");
+    }
+    // One that asks and then does not speak it.
+    let asks = format!("GET /_ping HTTP/1.1\r\nHost: d\r\n{offer}HTTP2-Settings: AAMAAABk\r\n\r\nGET / HTTP/1.1");
+    let got = daemon.talk(&asks).await;
+    assert!(got.starts_with("HTTP/1.1 101 ") && got.ends_with("\r\n\r\n"), "{got}");
+}
+
+#[tokio::test]
+async fn browsers_stay_out_of_upgraded_connections() {
+    let daemon = Daemon::plain();
+    let mut socket = daemon.connect().await;
+    let asks = "GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+                HTTP2-Settings: AAMAAABk\r\nOrigin: http://evil.example\r\n\r\n";
+    socket.write_all(&[asks.as_bytes(), PREFACE, EMPTY_SETTINGS].concat()).await.expect("writes");
+    read_head(&mut socket).await;
+    let body = data_of(&mut socket, 1).await;
+    assert!(String::from_utf8_lossy(&body).contains("cross-origin"), "{body:?}");
+}
+
+#[tokio::test]
+async fn grpc_connections_begin_behind_the_101_and_serve_the_api_too() {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let daemon = Daemon::plain();
+    let mut socket = daemon.connect().await;
+    let asks = "POST /v1.44/grpc HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+    socket.write_all(asks.as_bytes()).await.expect("writes");
+    let head = read_head(&mut socket).await;
+    assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("Upgrade: h2c\r\n"), "{head}");
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.expect("shakes hands");
+    tokio::spawn(connection);
+    for (content_type, path, want) in
+        [("application/grpc", "/a.B/C", "called a.B/C"), ("application/grpc+proto", "/_ping", "called _ping")]
+    {
+        let request = hyper::Request::post(format!("http://d{path}")).header("content-type", content_type);
+        let response = client.send_request(request.body(super::Body::Empty).expect("request")).await.expect("answers");
+        use http_body_util::BodyExt;
+        assert_eq!(response.into_body().collect().await.expect("reads").to_bytes(), want);
+    }
+    let ping = hyper::Request::get("http://d/_ping").body(super::Body::Empty).expect("request");
+    assert_eq!(client.send_request(ping).await.expect("answers").status(), StatusCode::OK);
 }
