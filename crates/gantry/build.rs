@@ -33,7 +33,26 @@ fn main() {
     let bytes = fs::read(&shim).unwrap_or_else(|e| panic!("cannot read {}: {e}", shim.display()));
     println!("cargo::rustc-env=GANTRY_SHIM_PATH={}", shim.display());
     println!("cargo::rustc-env=GANTRY_SHIM_HASH={:016x}", hash(&bytes));
+    describe();
     println!("cargo::rustc-env=GANTRY_HELLO_PATH={}", hello().display());
+}
+
+/// What `version` tells of this build. A packager who wants the same file twice sets `SOURCE_DATE_EPOCH`.
+fn describe() {
+    for variable in ["SOURCE_DATE_EPOCH", "GANTRY_REVISION"] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let epoch = env::var("SOURCE_DATE_EPOCH").ok().and_then(|e| e.parse().ok()).unwrap_or(now);
+    println!("cargo::rustc-env=GANTRY_BUILD_EPOCH={epoch}");
+    let revision = env::var("GANTRY_REVISION").ok().filter(|r| !r.is_empty());
+    let revision =
+        revision.unwrap_or_else(|| format!("gantry-{}", env::var("CARGO_PKG_VERSION").expect("cargo sets it")));
+    println!("cargo::rustc-env=GANTRY_BUILD_REVISION={revision}");
+    let compiler = Command::new(env::var_os("RUSTC").expect("cargo sets it")).arg("--version").output();
+    let compiler = compiler.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+    let compiler: Vec<&str> = compiler.split_whitespace().take(2).collect();
+    println!("cargo::rustc-env=GANTRY_BUILD_COMPILER={}", compiler.join(" "));
 }
 
 /// Compiles the program of the hello image and packs it; gives the archive.

@@ -20,6 +20,10 @@ pub struct Daemon {
     pub build_time: String,
     /// Version of the compiler.
     pub compiler: String,
+    /// Version of this program itself.
+    pub own_version: String,
+    /// Tells builds of the monitor apart.
+    pub shim_revision: String,
     /// `--experimental`.
     pub experimental: bool,
     /// Oldest API version that is served.

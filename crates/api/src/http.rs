@@ -28,7 +28,7 @@ pub use error::{ApiError, status_of};
 pub use form::{Form, FormError};
 pub(crate) use h2c::{switching as switching_to_h2, wanted as wants_h2};
 pub use hijack::Hijacked;
-pub use listen::{BindError, Listener, Origin, listen};
+pub use listen::{BindError, Inherited, Listener, Origin, listen};
 pub use middleware::{Layer, Next};
 pub use request::{BoxFuture, Peer, Request};
 pub use respond::{Response, empty, text};

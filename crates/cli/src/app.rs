@@ -13,7 +13,7 @@ use crate::flags::Matches;
 use crate::table::Command;
 
 /// The version of Docker's command line that this one equals.
-pub(crate) const VERSION: &str = "29.8.0";
+pub const VERSION: &str = "29.8.0";
 /// What stands where Docker prints a commit.
 pub(crate) const BUILD: &str = concat!("gantry-", env!("CARGO_PKG_VERSION"));
 

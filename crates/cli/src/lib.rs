@@ -16,6 +16,9 @@ mod progress;
 mod reference;
 mod table;
 
+pub use app::VERSION;
+pub use client::API_VERSION;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

@@ -27,7 +27,7 @@ pub use stream::{Hijacked, HijackedReader, HijackedWriter};
 pub use transport::{Client, Options, Ping};
 
 /// The newest API version this client speaks.
-pub const API_VERSION: &str = "1.55";
+pub const API_VERSION: &str = "1.56";
 /// The oldest API version this client speaks.
 pub const MIN_API_VERSION: &str = "1.24";
 

@@ -29,6 +29,12 @@ pub struct Config {
     pub cgroup_parent: String,
     /// `--default-shm-size` in bytes.
     pub default_shm_size: i64,
+    /// `--default-ipc-mode`: `private` or `shareable`.
+    pub default_ipc_mode: String,
+    /// `--default-cgroupns-mode`: `private` or `host`; empty for what suits the host.
+    pub default_cgroupns_mode: String,
+    /// `--default-stop-timeout`: seconds between the stop signal and SIGKILL; -1 waits for ever.
+    pub default_stop_timeout: i64,
     /// `--default-ulimit`.
     pub default_ulimits: Vec<spec::Ulimit>,
     /// `--debug`.
@@ -39,6 +45,8 @@ pub struct Config {
     pub no_new_privileges: bool,
     /// `--max-concurrent-downloads`.
     pub max_concurrent_downloads: usize,
+    /// `--max-concurrent-uploads`.
+    pub max_concurrent_uploads: usize,
     /// Addresses of the API, for `info`.
     pub hosts: Vec<String>,
 }
@@ -52,4 +60,12 @@ pub struct Registry {
     pub insecure: Vec<String>,
     /// Directory of per-host certificates (`/etc/docker/certs.d`).
     pub certs_dir: PathBuf,
+    /// `--http-proxy`; with `None` the environment's.
+    pub http_proxy: Option<String>,
+    /// `--https-proxy`; with `None` the environment's.
+    pub https_proxy: Option<String>,
+    /// `--no-proxy`; with `None` the environment's.
+    pub no_proxy: Option<String>,
+    /// What the engine calls itself when it asks a registry.
+    pub user_agent: String,
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use event::{Bus, Kind};
 use id::ContainerId;
@@ -11,13 +11,20 @@ use crate::containers::{AccountCache, ContainerRecord, Registry, host_facts};
 use crate::shim::LauncherHandle;
 use crate::{Config, Containers, Error, Images, Networks, System, Volumes, files};
 
+/// What a reload replaces.
+#[derive(Debug)]
+struct Live {
+    config: Arc<Config>,
+    registry: registry_client::Client,
+}
+
 /// What all services share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) meta: Arc<Db>,
     pub(crate) images: image::Store,
-    pub(crate) registry: registry_client::Client,
+    live: RwLock<Live>,
     pub(crate) networks: network::Service,
     pub(crate) volumes: volume::Store,
     pub(crate) events: Bus,
@@ -33,6 +40,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The set-up as it is now. What [`Engine::reload`] can change must be read here, not from `config`.
+    pub(crate) fn live(&self) -> Arc<Config> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).config.clone()
+    }
+
+    /// The registry client as it is set up now.
+    pub(crate) fn registry(&self) -> registry_client::Client {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).registry.clone()
+    }
+
     /// `<data-root>/containers/<id>`.
     pub(crate) fn container_dir(&self, id: &ContainerId) -> PathBuf {
         self.config.data_root.join("containers").join(id.as_str())
@@ -112,6 +129,7 @@ impl Engine {
             },
             meta.clone(),
         )?;
+        images.set_concurrency(config.max_concurrent_downloads, config.max_concurrent_uploads);
         let registry = crate::images::client(&config.registry)?;
         let volumes = volume::Store::open(&config.data_root, meta.clone())?;
         let networks = network::Service::start(config.network.clone(), meta.clone()).await?;
@@ -127,10 +145,10 @@ impl Engine {
                 no_new_privileges: config.no_new_privileges,
                 init: config.init,
             },
+            live: RwLock::new(Live { config: Arc::new(config.clone()), registry }),
             config,
             meta,
             images,
-            registry,
             networks,
             volumes,
             _lock: lock,
@@ -149,18 +167,74 @@ impl Engine {
         })
     }
 
-    /// How the engine was set up.
-    pub fn config(&self) -> &Config {
-        &self.shared.config
+    /// How the engine is set up.
+    pub fn config(&self) -> Arc<Config> {
+        self.shared.live()
+    }
+
+    /// Takes over what of `wanted` can change while the engine runs (the rest stays as it was started with), and tells
+    /// so by the event `daemon reload`; `extra` are attributes of settings that the engine knows nothing of.
+    ///
+    /// # Errors
+    /// A mirror or proxy that is none: then nothing is changed.
+    pub fn reload(&self, wanted: &Config, extra: BTreeMap<String, String>) -> Result<(), Error> {
+        let shared = &self.shared;
+        let config = Config {
+            registry: crate::Registry {
+                mirrors: wanted.registry.mirrors.clone(),
+                insecure: wanted.registry.insecure.clone(),
+                ..shared.config.registry.clone()
+            },
+            labels: wanted.labels.clone(),
+            live_restore: wanted.live_restore,
+            shutdown_timeout: wanted.shutdown_timeout,
+            default_shm_size: wanted.default_shm_size,
+            default_ipc_mode: wanted.default_ipc_mode.clone(),
+            default_cgroupns_mode: wanted.default_cgroupns_mode.clone(),
+            default_stop_timeout: wanted.default_stop_timeout,
+            debug: wanted.debug,
+            max_concurrent_downloads: wanted.max_concurrent_downloads,
+            max_concurrent_uploads: wanted.max_concurrent_uploads,
+            ..shared.config.clone()
+        };
+        let registry = crate::images::client(&config.registry)?;
+        let mut attributes = reload_attributes(&config);
+        attributes.extend(extra);
+        shared.images.set_concurrency(config.max_concurrent_downloads, config.max_concurrent_uploads);
+        *shared.live.write().unwrap_or_else(PoisonError::into_inner) = Live { config: Arc::new(config), registry };
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        attributes.insert("name".to_owned(), name);
+        shared.events.emit(Kind::Daemon, "reload", &shared.id, attributes);
+        Ok(())
     }
 
     /// Ends the engine: with live-restore the containers run on, without it they are stopped.
     pub async fn shutdown(&self) {
-        if !self.shared.config.live_restore {
+        if !self.shared.live().live_restore {
             self.containers.stop_all().await;
         }
         self.shared.networks.shutdown().await;
     }
+}
+
+/// The settings as moby tells them after a reload.
+fn reload_attributes(config: &Config) -> BTreeMap<String, String> {
+    let list = |list: &[String]| serde_json::Value::from(list.to_vec()).to_string();
+    [
+        ("debug", config.debug.to_string()),
+        ("default-cgroupns-mode", config.default_cgroupns_mode.clone()),
+        ("default-ipc-mode", config.default_ipc_mode.clone()),
+        ("default-shm-size", config.default_shm_size.to_string()),
+        ("insecure-registries", list(&config.registry.insecure)),
+        ("labels", list(&config.labels)),
+        ("live-restore", config.live_restore.to_string()),
+        ("max-concurrent-downloads", config.max_concurrent_downloads.to_string()),
+        ("max-concurrent-uploads", config.max_concurrent_uploads.to_string()),
+        ("registry-mirrors", list(&config.registry.mirrors)),
+        ("shutdown-timeout", config.shutdown_timeout.to_string()),
+    ]
+    .map(|(k, v)| (k.to_owned(), v))
+    .into()
 }
 
 fn lock(config: &Config) -> Result<File, Error> {

@@ -17,7 +17,14 @@ pub struct Images {
 
 /// Makes the registry client of this engine.
 pub(crate) fn client(config: &Registry) -> Result<registry_client::Client, Error> {
+    let around = registry_client::Proxies::from_env();
     let config = registry_client::Config {
+        proxies: registry_client::Proxies {
+            http: config.http_proxy.clone().or(around.http),
+            https: config.https_proxy.clone().or(around.https),
+            no_proxy: config.no_proxy.clone().or(around.no_proxy),
+        },
+        user_agent: config.user_agent.clone(),
         mirrors: config.mirrors.clone(),
         insecure: config.insecure.clone(),
         certs_dir: config.certs_dir.clone(),
@@ -59,8 +66,8 @@ impl Images {
         &self.shared.events
     }
 
-    pub(crate) fn registry(&self) -> &registry_client::Client {
-        &self.shared.registry
+    pub(crate) fn registry(&self) -> registry_client::Client {
+        self.shared.registry()
     }
 
     fn emit(&self, action: &str, id: &str, name: &str) {
@@ -74,7 +81,7 @@ impl Images {
     /// The store's.
     pub async fn pull(&self, pull: image::Pull, progress: image::ProgressSink) -> Result<image::Pulled, Error> {
         let name = pull.reference.clone().or_latest().familiar();
-        let pulled = self.shared.images.pull(&self.shared.registry, pull, progress).await?;
+        let pulled = self.shared.images.pull(&self.shared.registry(), pull, progress).await?;
         self.emit("pull", &name, &name);
         Ok(pulled)
     }

@@ -78,7 +78,7 @@ impl Images {
     /// The store's and the registry's.
     pub async fn push(&self, push: image::Push, progress: image::ProgressSink) -> Result<Vec<image::Pushed>, Error> {
         let name = push.reference.familiar();
-        let pushed = self.store().push(self.registry(), push, progress).await?;
+        let pushed = self.store().push(&self.registry(), push, progress).await?;
         let attributes = BTreeMap::from([("name".to_owned(), name.clone())]);
         self.events().emit(Kind::Image, "push", &name, attributes);
         Ok(pushed)

@@ -108,6 +108,7 @@ impl System {
     /// The state of everything.
     pub fn info(&self) -> Info {
         let shared = &self.shared;
+        let live = shared.live();
         let phases: Vec<Phase> = shared.containers.all().iter().map(|h| h.view().state.phase).collect();
         let count = |f: fn(Phase) -> bool| phases.iter().filter(|p| f(**p)).count();
         let os_release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
@@ -132,9 +133,9 @@ impl System {
             event_listeners: shared.events.listeners(),
             now: files::now(),
             data_root: shared.config.data_root.display().to_string(),
-            live_restore: shared.config.live_restore,
-            debug: shared.config.debug,
-            labels: shared.config.labels.clone(),
+            live_restore: live.live_restore,
+            debug: live.debug,
+            labels: live.labels.clone(),
             log_driver: shared.config.log_driver.clone(),
             seccomp: std::path::Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),
             ipv4_forwarding: std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").is_ok_and(|s| s.trim() == "1"),

@@ -3,7 +3,10 @@
 mod embedded;
 mod file;
 mod flags;
+mod hosts;
 mod journal;
+mod metrics;
+mod notify;
 mod pidfile;
 mod plan;
 mod quiet;
@@ -11,18 +14,22 @@ mod run;
 mod settings;
 mod signals;
 mod table;
+mod validate;
+mod values;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// The engine's version as clients see it.
+/// The engine's version as clients see it, the same as the command line's.
 ///
 /// Clients choose features by comparing this with Docker's versions, so it is the version of Docker whose behaviour
 /// this is.
-const VERSION: &str = "29.0.0";
+const VERSION: &str = cli::VERSION;
 /// Source revision, or what stands for it.
-const BUILD: &str = concat!("gantry-", env!("CARGO_PKG_VERSION"));
+const BUILD: &str = env!("GANTRY_BUILD_REVISION");
+/// Version of this program itself.
+const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Runs the daemon; `args` are those behind its name.
 pub(crate) fn main(args: &[OsString]) -> ExitCode {
@@ -65,4 +72,12 @@ fn say(text: &str) -> ExitCode {
 fn complain(text: &str) {
     // Without a standard error there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn daemon_and_command_line_speak_the_same_version() {
+        assert_eq!(cli::API_VERSION, api_types::API_VERSION);
+    }
 }

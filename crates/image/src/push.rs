@@ -17,9 +17,6 @@ use crate::record::{digest_of, is_dangling, size_of};
 use crate::walk::{ManifestAt, Walk, best_of};
 use crate::{Action, Error, Progress, ProgressSink, Push, Pushed, Result, Store, document, platform};
 
-/// Layers sent at once (`max-concurrent-uploads`, Docker's default).
-const UPLOADS: usize = 5;
-
 impl Store {
     /// Pushes an image under its name, or all tags of a repository if the name has none.
     ///
@@ -138,7 +135,7 @@ impl Store {
     }
 
     async fn push_blobs(&self, repository: &Repository, blobs: Vec<Descriptor>, progress: &ProgressSink) -> Result<()> {
-        let slots = Arc::new(Semaphore::new(UPLOADS));
+        let slots = Arc::new(Semaphore::new(self.inner.uploads.load(Ordering::Relaxed)));
         let mut tasks = JoinSet::new();
         for blob in blobs {
             let digest = digest_of(&blob)?;

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ pub struct Store {
     pub(crate) inner: Arc<Inner>,
 }
 
+/// Layers sent at once until somebody says otherwise: Docker's default.
+const UPLOADS: usize = 5;
+
 pub(crate) struct Inner {
     pub(crate) config: StoreConfig,
     pub(crate) content: content::Store,
@@ -38,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) sweep: RwLock<()>,
     documents: Mutex<Vec<(Digest, Arc<ImageDocument>)>>,
     pub(crate) pulls: crate::pull::Jobs,
+    /// Layers sent at once.
+    pub(crate) uploads: AtomicUsize,
 }
 
 impl std::fmt::Debug for Store {
@@ -72,6 +78,7 @@ impl Store {
                 sweep: RwLock::new(()),
                 documents: Mutex::default(),
                 pulls,
+                uploads: AtomicUsize::new(UPLOADS),
             }),
         };
         // Without a single name all content looks unreferenced: that is for `check` to look at, not to be swept.
@@ -89,6 +96,12 @@ impl Store {
     /// The root file systems of containers.
     pub fn rootfs(&self) -> Rootfs {
         Rootfs::new(self.clone())
+    }
+
+    /// From now on so many layers are fetched and sent at once (`max-concurrent-downloads`, `max-concurrent-uploads`).
+    pub fn set_concurrency(&self, downloads: usize, uploads: usize) {
+        self.inner.pulls.resize(downloads);
+        self.inner.uploads.store(uploads.clamp(1, 64), Ordering::Relaxed);
     }
 
     /// The engine's data-root.

@@ -58,14 +58,19 @@ pub(crate) async fn version(request: Request) -> Result {
         version: daemon.version.clone(),
         details: details.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
     };
+    let monitor = ComponentVersion {
+        name: "gantry-shim".to_owned(),
+        version: daemon.own_version.clone(),
+        details: [("GitCommit".to_owned(), daemon.shim_revision.clone())].into(),
+    };
     let shown = Version {
-        platform: PlatformInfo { name: "Gantry".to_owned() },
+        platform: PlatformInfo { name: format!("Gantry {}", daemon.own_version) },
         version: daemon.version.clone(),
         api_version: api_types::API_VERSION.to_owned(),
         min_api_version: daemon.min_api.clone(),
         os: host.os.to_owned(),
         arch: host.arch.to_owned(),
-        components: vec![engine],
+        components: vec![engine, monitor],
         git_commit: daemon.git_commit.clone(),
         go_version: daemon.compiler.clone(),
         kernel_version: host.kernel,
@@ -154,7 +159,7 @@ fn describe(app: &App) -> Info {
         swarm: SwarmInfo { local_node_state: "inactive".to_owned(), ..SwarmInfo::default() },
         live_restore_enabled: facts.live_restore,
         init_binary: "docker-init".to_owned(),
-        runc_commit: Commit { id: daemon.git_commit.clone() },
+        runc_commit: Commit { id: daemon.shim_revision.clone() },
         security_options: security,
         default_address_pools: config
             .network

@@ -19,6 +19,29 @@ const DEFAULT_GROUP: &str = "docker";
 pub struct Listener {
     pub(crate) socket: Socket,
     pub(crate) origin: Origin,
+    inherited: bool,
+}
+
+/// The sockets that a service manager passed (`sd_listen_fds(3)`): descriptors from 3 on, and their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inherited {
+    /// How many.
+    pub count: usize,
+    /// What the units call them; may be fewer.
+    pub names: Vec<String>,
+}
+
+impl Inherited {
+    /// From `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES`; none if they are meant for another process.
+    pub fn from_env() -> Self {
+        let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<usize>().ok());
+        let ours = number("LISTEN_PID") == usize::try_from(std::process::id()).ok();
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        Self {
+            count: number("LISTEN_FDS").filter(|_| ours).unwrap_or(0),
+            names: names.split(':').filter(|n| !n.is_empty()).map(str::to_owned).collect(),
+        }
+    }
 }
 
 /// Where a listener listens.
@@ -73,9 +96,15 @@ pub enum BindError {
     /// `fd://` without a socket of the service manager.
     #[error("no sockets found via socket activation: make sure the service was started by systemd")]
     NoActivation,
-    /// `fd://N` with a bad N.
+    /// `fd://X` where X is neither a number nor the name of a socket that was passed.
+    #[error("failed to parse systemd fd address: should be a number: {0}")]
+    ActivationName(String),
+    /// `fd://N` beyond what was passed.
+    #[error("too few socket activated files passed in by systemd")]
+    ActivationCount,
+    /// What was passed is no listening socket.
     #[error("failed to listen on systemd activated file: fd {0}")]
-    Activation(String),
+    Activation(usize),
 }
 
 impl std::fmt::Display for Origin {
@@ -92,11 +121,15 @@ impl Listener {
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
+
+    /// Whether it came from a service manager, and so belongs to it.
+    pub fn is_inherited(&self) -> bool {
+        self.inherited
+    }
 }
 
-/// Binds one `-H` value: `unix://PATH`, `tcp://HOST:PORT` (with `tls` if given), `fd://[N]`. Must be called inside a
-/// tokio runtime. Environment variables of socket activation come in `activation` (`LISTEN_PID` checked already:
-/// the number of descriptors from 3 on).
+/// Binds one `-H` value: `unix://PATH`, `tcp://HOST:PORT` (with `tls` if given), `fd://[N or name]`. Must be called
+/// inside a tokio runtime.
 ///
 /// # Errors
 /// See [`BindError`].
@@ -104,13 +137,13 @@ pub fn listen(
     host: &str,
     group: &str,
     tls: Option<&Arc<rustls::ServerConfig>>,
-    activation: usize,
+    inherited: &Inherited,
 ) -> Result<Vec<Listener>, BindError> {
     let (protocol, address) = host.split_once("://").ok_or_else(|| BindError::Format(host.to_owned()))?;
     match protocol {
         "unix" => Ok(vec![listen_unix(Path::new(address), group)?]),
         "tcp" => Ok(vec![listen_tcp(address, tls)?]),
-        "fd" => listen_fd(address, tls, activation),
+        "fd" => listen_fd(address, tls, inherited),
         _ => Err(BindError::Protocol(protocol.to_owned())),
     }
 }
@@ -140,7 +173,7 @@ fn listen_unix(path: &Path, group: &str) -> Result<Listener, BindError> {
     let socket = bind_unix(path, gid).map_err(|e| fail(e.into()))?;
     let listener = std::os::unix::net::UnixListener::from(socket);
     let listener = UnixListener::from_std(listener).map_err(fail)?;
-    Ok(Listener { socket: Socket::Unix(listener), origin: Origin::Unix(path.to_owned()) })
+    Ok(Listener { socket: Socket::Unix(listener), origin: Origin::Unix(path.to_owned()), inherited: false })
 }
 
 /// The socket file never exists with more rights than it ends up with: its mode is taken from the unbound socket.
@@ -193,8 +226,10 @@ fn tcp_listener(listener: std::net::TcpListener, tls: Option<&Arc<rustls::Server
     let address = listener.local_addr()?;
     let listener = TcpListener::from_std(listener)?;
     Ok(match tls {
-        Some(tls) => Listener { socket: Socket::Tls(listener, tls.clone()), origin: Origin::Tls(address) },
-        None => Listener { socket: Socket::Tcp(listener), origin: Origin::Tcp(address) },
+        Some(tls) => {
+            Listener { socket: Socket::Tls(listener, tls.clone()), origin: Origin::Tls(address), inherited: false }
+        }
+        None => Listener { socket: Socket::Tcp(listener), origin: Origin::Tcp(address), inherited: false },
     })
 }
 
@@ -215,37 +250,48 @@ pub(crate) fn tcp_address(address: &str) -> Option<SocketAddr> {
 fn listen_fd(
     address: &str,
     tls: Option<&Arc<rustls::ServerConfig>>,
-    activation: usize,
+    inherited: &Inherited,
 ) -> Result<Vec<Listener>, BindError> {
-    if activation == 0 {
+    if inherited.count == 0 {
         return Err(BindError::NoActivation);
     }
     let wanted: Vec<usize> = match address {
-        "" | "*" => (3..3 + activation).collect(),
-        one => match one.parse() {
-            Ok(fd) if (3..3 + activation).contains(&fd) => vec![fd],
-            _ => return Err(BindError::Activation(one.to_owned())),
+        "" | "*" => (3..3 + inherited.count).collect(),
+        one => match one.parse::<usize>() {
+            Ok(fd) if (3..3 + inherited.count).contains(&fd) => vec![fd],
+            Ok(_) => return Err(BindError::ActivationCount),
+            Err(_) => {
+                let names = inherited.names.iter().enumerate().take(inherited.count);
+                let named: Vec<usize> = names.filter(|(_, name)| *name == one).map(|(n, _)| 3 + n).collect();
+                if named.is_empty() {
+                    return Err(BindError::ActivationName(one.to_owned()));
+                }
+                named
+            }
         },
     };
-    wanted.into_iter().map(|fd| adopt(fd, tls).ok_or_else(|| BindError::Activation(fd.to_string()))).collect()
+    wanted.into_iter().map(|fd| adopt(fd, tls).ok_or(BindError::Activation(fd))).collect()
 }
 
 /// Opens another description-sharing handle of an inherited descriptor through `/proc` is not possible for sockets, so
 /// the descriptor itself is duplicated by number.
 fn adopt(fd: usize, tls: Option<&Arc<rustls::ServerConfig>>) -> Option<Listener> {
     let fd = sys::inherited::duplicate(i32::try_from(fd).ok()?).ok()?;
+    if !rustix::net::sockopt::socket_acceptconn(&fd).ok()? {
+        return None;
+    }
     match rustix::net::sockopt::socket_domain(&fd).ok()? {
         AddressFamily::UNIX => {
             let listener = std::os::unix::net::UnixListener::from(fd);
             listener.set_nonblocking(true).ok()?;
             let path = listener.local_addr().ok()?.as_pathname().map(Path::to_owned).unwrap_or_default();
             let listener = UnixListener::from_std(listener).ok()?;
-            Some(Listener { socket: Socket::Unix(listener), origin: Origin::Unix(path) })
+            Some(Listener { socket: Socket::Unix(listener), origin: Origin::Unix(path), inherited: true })
         }
         AddressFamily::INET | AddressFamily::INET6 => {
             let listener = std::net::TcpListener::from(fd);
             listener.set_nonblocking(true).ok()?;
-            tcp_listener(listener, tls).ok()
+            Some(Listener { inherited: true, ..tcp_listener(listener, tls).ok()? })
         }
         _ => None,
     }
@@ -281,10 +327,10 @@ mod tests {
         let path = dir.path().join("deep/docker.sock");
         let host = format!("unix://{}", path.display());
         for _ in 0..2 {
-            listen(&host, "", None, 0).expect("binds, also over an old socket");
+            listen(&host, "", None, &Inherited::default()).expect("binds, also over an old socket");
             assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o7777, 0o660);
         }
-        let e = listen(&host, "no-such-group-here", None, 0).expect_err("unknown group");
+        let e = listen(&host, "no-such-group-here", None, &Inherited::default()).expect_err("unknown group");
         assert_eq!(e.to_string(), "group no-such-group-here not found");
     }
 }

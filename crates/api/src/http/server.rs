@@ -55,6 +55,8 @@ pub struct Identity {
     pub min_api: Version,
     /// Names of this host, which a request over the network may be addressed to.
     pub host_names: Vec<String>,
+    /// A request over the network may be addressed to any name: nothing is served that a browser page must not see.
+    pub any_host: bool,
 }
 
 /// Serves a routing table on any number of listeners.
@@ -212,7 +214,8 @@ impl<S: Send + Sync + 'static> Core<S> {
     ) -> Result<Response, ApiError> {
         let Head { parts, origin, version_text, rest } = head;
         let authority = parts.uri.authority().map(|a| a.as_str().to_owned());
-        defence::check(&parts.method, &parts.headers, authority.as_deref(), origin, &self.identity.host_names)?;
+        let names = (!self.identity.any_host).then_some(self.identity.host_names.as_slice());
+        defence::check(&parts.method, &parts.headers, authority.as_deref(), origin, names)?;
         if let Some(clean) = cleaned(parts.uri.path()) {
             return Ok(moved(&clean, parts.uri.query()));
         }

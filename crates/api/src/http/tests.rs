@@ -74,12 +74,13 @@ impl Daemon {
     fn start(limits: Limits, layers: Vec<Layer<State>>) -> Self {
         let dir = tempfile::tempdir().expect("tempdir");
         let host = format!("unix://{}/s", dir.path().display());
-        let listeners = listen(&host, "", None, 0).expect("binds");
+        let listeners = listen(&host, "", None, &super::Inherited::default()).expect("binds");
         let identity = Identity {
             version: "29.0.0".into(),
             experimental: false,
             min_api: Version::OLDEST,
             host_names: Vec::new(),
+            any_host: false,
         };
         let state = Arc::new(State { copy_ended: AtomicBool::new(false) });
         let server = Server::new(state.clone(), routes(), layers, identity, limits);

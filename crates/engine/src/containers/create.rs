@@ -112,7 +112,7 @@ impl Containers {
 
     /// What Docker writes into the declaration when the user leaves it open.
     fn fill_defaults(&self, id: &ContainerId, spec: &mut ContainerSpec) -> Result<(), Error> {
-        let config = &self.shared.config;
+        let config = self.shared.live();
         let host = &mut spec.host;
         if host.network_mode.is_empty() || host.network_mode == "default" {
             "bridge".clone_into(&mut host.network_mode);
@@ -129,7 +129,10 @@ impl Containers {
             };
         }
         if host.ipc_mode.is_empty() {
-            "private".clone_into(&mut host.ipc_mode);
+            host.ipc_mode.clone_from(&config.default_ipc_mode);
+        }
+        if host.cgroupns_mode.is_empty() && !host.privileged {
+            host.cgroupns_mode.clone_from(&config.default_cgroupns_mode);
         }
         if host.log_config.kind.is_empty() {
             host.log_config.kind.clone_from(&config.log_driver);

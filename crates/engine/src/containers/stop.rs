@@ -11,8 +11,6 @@ const SIGINT: i32 = 2;
 const SIGQUIT: i32 = 3;
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
-/// Seconds between the stop signal and SIGKILL.
-const DEFAULT_TIMEOUT: i64 = 10;
 /// How long a process may take to die of SIGKILL.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -35,7 +33,7 @@ impl Containers {
         }
         handle.ask(Msg::StopRequested).await?;
         let declared = parse_signal(&view.spec.config.stop_signal).unwrap_or(SIGTERM);
-        let timeout = timeout.or(view.spec.config.stop_timeout).unwrap_or(DEFAULT_TIMEOUT);
+        let timeout = timeout.or(view.spec.config.stop_timeout).unwrap_or(self.shared.live().default_stop_timeout);
         let waiter = self.wait(view.id.as_str(), WaitCondition::NotRunning)?;
         let mut dead = std::pin::pin!(waiter.result());
         let sent = send(handle, signal.unwrap_or(declared)).await?;
@@ -87,7 +85,7 @@ impl Containers {
 
     /// Stops all containers side by side (the daemon goes down without live-restore).
     pub(crate) async fn stop_all(&self) {
-        let timeout = i64::try_from(self.shared.config.shutdown_timeout).unwrap_or(DEFAULT_TIMEOUT);
+        let timeout = i64::try_from(self.shared.live().shutdown_timeout).unwrap_or(i64::MAX);
         let mut stops = tokio::task::JoinSet::new();
         for handle in self.shared.containers.all() {
             if handle.view().state.is_alive() {

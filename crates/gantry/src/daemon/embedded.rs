@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 /// The monitor and runtime, `gantry-shim`.
 const SHIM: &[u8] = include_bytes!(env!("GANTRY_SHIM_PATH"));
 /// Tells versions of it apart.
-const SHIM_HASH: &str = env!("GANTRY_SHIM_HASH");
+pub(super) const SHIM_HASH: &str = env!("GANTRY_SHIM_HASH");
 
 /// Puts `gantry-shim` where it can be started from, unless it is there. Containers started by an older daemon go on
 /// with the older file, which stays.

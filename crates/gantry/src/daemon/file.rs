@@ -11,20 +11,23 @@ use super::table::{FLAGS, Flag, KEYS_ONLY, Kind};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileError {
     #[error("invalid JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(String),
     #[error("the following directives don't match any configuration option: {0}")]
     Unknown(String),
     #[error("the following directives are specified both as a flag and in the configuration file: {0}")]
     Conflicts(String),
-    #[error("invalid JSON: cannot use {given} as the value of {key:?}: want {want}")]
-    Type { key: String, given: &'static str, want: &'static str },
+    #[error("invalid JSON: json: cannot unmarshal {given} into Go struct field Config.{key} of type {want}")]
+    Type { key: String, given: String, want: &'static str },
+    #[error("invalid JSON: {0}")]
+    Value(String),
 }
 
 /// Key → values. Keys that no flag has keep their own name.
 pub(super) type FileValues = BTreeMap<String, Vec<String>>;
 
 /// Keys whose value is a map of its own, not a group of settings.
-const MAPS: &[&str] = &["log-opts", "default-network-opts", "features", "runtimes", "default-ulimits", "builder"];
+const MAPS: &[&str] =
+    &["log-opts", "default-network-opts", "features", "runtimes", "default-ulimits", "builder", "nri-opts"];
 
 /// Keys that may be given as a flag too: both count.
 const BOTH: &[&str] = &["runtimes"];
@@ -35,7 +38,14 @@ pub(super) fn read(text: &str, given: &Given) -> Result<FileValues, FileError> {
     if text.is_empty() {
         return Ok(FileValues::new());
     }
-    let object: Map<String, Value> = serde_json::from_str(text)?;
+    let object = match serde_json::from_str(text).map_err(|e| FileError::Json(syntax(text, &e)))? {
+        Value::Object(object) => object,
+        other => {
+            let given = type_of(&other);
+            let message = format!("json: cannot unmarshal {given} into Go value of type map[string]interface {{}}");
+            return Err(FileError::Json(message));
+        }
+    };
     let mut flat = Map::new();
     for (key, value) in object {
         match value {
@@ -46,8 +56,11 @@ pub(super) fn read(text: &str, given: &Given) -> Result<FileValues, FileError> {
         }
     }
     let by_key = |key: &str| FLAGS.iter().find(|f| !f.key.is_empty() && f.key == key);
-    let unknown: Vec<&str> =
-        flat.keys().map(String::as_str).filter(|k| by_key(k).is_none() && !KEYS_ONLY.contains(k)).collect();
+    let unknown: Vec<&str> = flat
+        .keys()
+        .map(String::as_str)
+        .filter(|k| by_key(k).is_none() && !KEYS_ONLY.iter().any(|(key, _)| key == k))
+        .collect();
     if !unknown.is_empty() {
         return Err(FileError::Unknown(unknown.join(", ")));
     }
@@ -61,12 +74,19 @@ pub(super) fn read(text: &str, given: &Given) -> Result<FileValues, FileError> {
     if !conflicts.is_empty() {
         return Err(FileError::Conflicts(conflicts.join(", ")));
     }
-    flat.iter()
-        .map(|(key, value)| {
-            let kind = by_key(key).map(|f| f.kind);
-            Ok((key.clone(), texts(key, kind, value)?))
-        })
-        .collect()
+    flat.iter().map(|(key, value)| Ok((key.clone(), texts(key, by_key(key), value)?))).collect()
+}
+
+/// What is wrong with a text that is no JSON, in Go's words where they are known.
+fn syntax(text: &str, e: &serde_json::Error) -> String {
+    let at = text.lines().nth(e.line().saturating_sub(1)).and_then(|l| l.chars().nth(e.column().saturating_sub(1)));
+    match (e.classify(), at) {
+        (serde_json::error::Category::Eof, _) => "unexpected end of JSON input".to_owned(),
+        (_, Some(c)) if e.to_string().starts_with("trailing characters") => {
+            format!("invalid character '{c}' after top-level value")
+        }
+        _ => e.to_string(),
+    }
 }
 
 /// A flag's value as Go prints it.
@@ -96,7 +116,7 @@ fn shown_value(key: &str, value: &Value) -> String {
 }
 
 /// A URL without the credentials in it.
-fn masked(url: &str) -> String {
+pub(super) fn masked(url: &str) -> String {
     match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?.1))) {
         Some((scheme, host)) => format!("{scheme}://xxxxx:xxxxx@{host}"),
         None => url.to_owned(),
@@ -104,43 +124,86 @@ fn masked(url: &str) -> String {
 }
 
 /// A value as the texts that the flag would have been given.
-fn texts(key: &str, kind: Option<Kind>, value: &Value) -> Result<Vec<String>, FileError> {
+fn texts(key: &str, flag: Option<&Flag>, value: &Value) -> Result<Vec<String>, FileError> {
     let wrong = |want| FileError::Type { key: key.to_owned(), given: type_of(value), want };
-    Ok(match (kind, value) {
+    let kind = flag.map(|f| f.kind);
+    let texts = match (kind, value) {
         (_, Value::Null) => Vec::new(),
         (Some(Kind::Bool) | None, Value::Bool(b)) => vec![b.to_string()],
-        (Some(Kind::Bool), _) => return Err(wrong("a boolean")),
+        (Some(Kind::Bool), _) => return Err(wrong("bool")),
         (Some(Kind::Number), Value::Number(n)) if n.is_i64() => vec![n.to_string()],
-        (Some(Kind::Number), _) => return Err(wrong("a whole number")),
+        (Some(Kind::Number), Value::Number(n)) => {
+            return Err(FileError::Type { key: key.to_owned(), given: format!("number {n}"), want: "int" });
+        }
+        (Some(Kind::Number), _) => return Err(wrong("int")),
         (Some(Kind::Text) | None, Value::String(s)) => vec![s.clone()],
         // Sizes may be numbers.
-        (Some(Kind::Text) | None, Value::Number(n)) => vec![n.to_string()],
-        (Some(Kind::Text), _) => return Err(wrong("a string")),
+        (Some(Kind::Text) | None, Value::Number(n)) if kind.is_none() || key == "default-shm-size" => {
+            vec![n.to_string()]
+        }
+        (Some(Kind::Text), Value::Object(map)) if key == "nri-opts" => {
+            vec![format!("enable={}", map.get("enable").is_some_and(|v| *v == Value::Bool(true)))]
+        }
+        (Some(Kind::Text), _) => return Err(wrong("string")),
         (Some(Kind::List) | None, Value::Array(all)) => {
-            all.iter().map(|v| entry(key, v).ok_or_else(|| wrong("a list of strings"))).collect::<Result<_, _>>()?
-        }
-        (Some(Kind::List), Value::Object(map)) if key == "default-ulimits" => {
-            map.iter().map(|(name, v)| ulimit(name, v).ok_or_else(|| wrong("ulimits"))).collect::<Result<_, _>>()?
-        }
-        // Runtimes: only their names are of use.
-        (Some(Kind::List), Value::Object(map)) => map.keys().cloned().collect(),
-        (Some(Kind::List), _) => return Err(wrong("a list")),
-        (Some(Kind::Map), Value::Object(map)) => {
-            let mut all = Vec::new();
-            for (k, v) in map {
-                match v {
-                    Value::Object(inner) => {
-                        all.extend(inner.iter().map(|(i, v)| format!("{k}={i}={}", shown_value(key, v))));
-                    }
-                    v => all.push(format!("{k}={}", shown_value(key, v))),
-                }
+            let mut texts = Vec::new();
+            for v in all {
+                let given = || FileError::Type { key: key.to_owned(), given: type_of(v), want: "string" };
+                texts.push(entry(key, v).ok_or_else(given)?);
             }
-            all
+            texts
         }
-        (Some(Kind::Map), _) => return Err(wrong("an object")),
+        (Some(Kind::List), Value::Object(map)) if key == "default-ulimits" => map
+            .iter()
+            .map(|(name, v)| ulimit(name, v).ok_or_else(|| wrong("units.Ulimit")))
+            .collect::<Result<_, _>>()?,
+        // Runtimes: their names and paths.
+        (Some(Kind::List), Value::Object(map)) if key == "runtimes" => {
+            let path = |v: &Value| v.get("path").and_then(Value::as_str).unwrap_or_default().to_owned();
+            map.iter().map(|(name, v)| format!("{name}={}", path(v))).collect()
+        }
+        (Some(Kind::List), _) => return Err(wrong("[]string")),
+        (Some(Kind::Map), Value::Object(map)) => entries(key, map)?,
+        (Some(Kind::Map), _) => return Err(wrong("map[string]string")),
         // Keys without a flag that have no meaning here.
         (None, _) => Vec::new(),
-    })
+    };
+    let Some(flag) = flag else { return Ok(texts) };
+    for text in &texts {
+        check(flag, text)?;
+    }
+    Ok(texts)
+}
+
+/// The entries of a map; those of a map of maps with both keys.
+fn entries(key: &str, map: &Map<String, Value>) -> Result<Vec<String>, FileError> {
+    let mut all = Vec::new();
+    for (k, v) in map {
+        match v {
+            Value::Object(inner) => {
+                all.extend(inner.iter().map(|(i, v)| format!("{k}={i}={}", shown_value(key, v))));
+            }
+            v if key == "features" && !v.is_boolean() => {
+                return Err(FileError::Type { key: format!("{key}.{k}"), given: type_of(v), want: "bool" });
+            }
+            v => all.push(format!("{k}={}", shown_value(key, v))),
+        }
+    }
+    Ok(all)
+}
+
+/// Values that have a type of their own in dockerd are refused while the file is read.
+fn check(flag: &Flag, text: &str) -> Result<(), FileError> {
+    let no_address = !text.is_empty() && text.parse::<std::net::IpAddr>().is_err();
+    match flag.name {
+        "dns" | "ip" | "default-gateway" | "default-gateway-v6" if no_address => {
+            Err(FileError::Value(format!("invalid IP address: {text}")))
+        }
+        "host-gateway-ip" | "default-shm-size" | "default-address-pool" | "default-ulimit" => {
+            super::values::check(flag, text).map_err(FileError::Value)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// One entry of a list: a text, or an address pool.
@@ -160,15 +223,17 @@ fn ulimit(name: &str, value: &Value) -> Option<String> {
     Some(format!("{name}={soft}:{hard}"))
 }
 
-fn type_of(value: &Value) -> &'static str {
+/// Go's name of a JSON type.
+fn type_of(value: &Value) -> String {
     match value {
         Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     }
+    .to_owned()
 }
 
 #[cfg(test)]

@@ -101,10 +101,10 @@ fn push(given: &mut Given, flag: &'static Flag, value: String) -> Result<(), Fla
     let value = match flag.kind {
         Kind::Bool => units::num::parse_bool(&value).map_err(|e| invalid(&e.to_string()))?.to_string(),
         Kind::Number => units::num::parse_int_any_base(&value).map_err(|e| invalid(&e.to_string()))?.to_string(),
-        Kind::Map if !value.contains('=') && flag.name != "feature" => {
-            return Err(invalid(&format!("invalid value: {value}: must be formatted 'key=value'")));
+        _ => {
+            super::values::check(flag, &value).map_err(|why| invalid(&why))?;
+            value
         }
-        _ => value,
     };
     given.0.push((flag.name, value));
     Ok(())

@@ -1,7 +1,6 @@
 //! What the settings mean, checked: a value that [`super::run`] executes.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -11,9 +10,7 @@ use api::http::TlsFiles;
 use super::journal::{Format, Level};
 use super::settings::Settings;
 use super::table::Use;
-
-const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
-const DEFAULT_TLS_HOST: &str = "tcp://localhost:2376";
+use super::{hosts, validate};
 
 /// What the daemon will do.
 #[derive(Debug)]
@@ -28,6 +25,8 @@ pub(super) struct Plan {
     pub(super) group: String,
     pub(super) tls: Option<TlsFiles>,
     pub(super) shutdown_timeout: u64,
+    /// `HOST:PORT` for metrics.
+    pub(super) metrics: Option<String>,
     pub(super) api: api::Daemon,
     /// The engine's set-up; where the shim lies is filled in when it is laid down.
     pub(super) engine: engine::Config,
@@ -37,19 +36,14 @@ pub(super) struct Plan {
 
 /// Checks the settings.
 pub(super) fn plan(s: &Settings) -> Result<Plan> {
-    let missing = s.idle(Use::Missing);
-    // Booleans that are set to false ask for nothing.
-    if let Some(name) = missing.into_iter().find(|n| !matches!(s.text(n).as_str(), "false" | "")) {
-        bail!("--{name} is not supported by this engine yet");
-    }
+    validate::refuse_missing(s)?;
     let log = (Level::parse(&s.text("log-level"))?, Format::parse(&s.text("log-format"))?);
     let debug = s.on("debug");
     let data_root = absolute(s, "data-root")?;
     let exec_root = absolute(s, "exec-root")?;
-    let tls_wanted = s.on("tls") || s.is_set("tlsverify");
-    let tls = tls_wanted.then(|| tls(s)).transpose()?;
+    let tls = hosts::tls(s)?;
     let mut remarks = remarks(s);
-    let hosts = hosts(s, tls.as_ref(), &mut remarks)?;
+    let hosts = hosts::hosts(s, tls.as_ref(), &mut remarks)?;
     Ok(Plan {
         log: (if debug { Level::Debug } else { log.0 }, log.1),
         debug,
@@ -57,6 +51,7 @@ pub(super) fn plan(s: &Settings) -> Result<Plan> {
         group: s.text("group"),
         tls,
         shutdown_timeout: u64::try_from(s.number("shutdown-timeout")).unwrap_or(u64::MAX),
+        metrics: s.non_empty("metrics-addr"),
         api: daemon_facts(s)?,
         engine: engine_config(s, &data_root, &exec_root, &hosts)?,
         hosts,
@@ -72,7 +67,7 @@ fn engine_config(s: &Settings, data_root: &Path, exec_root: &Path, hosts: &[Stri
         exec_root: exec_root.to_owned(),
         shim: PathBuf::new(),
         network: network(s, exec_root.to_owned(), data_root.to_owned())?,
-        registry: registry(s)?,
+        registry: registry(s),
         labels: labels(s)?,
         init: s.on("init"),
         live_restore: s.on("live-restore"),
@@ -85,7 +80,11 @@ fn engine_config(s: &Settings, data_root: &Path, exec_root: &Path, hosts: &[Stri
         debug: s.on("debug"),
         seccomp_profile: Some(s.text("seccomp-profile")).filter(|p| p != "builtin").unwrap_or_default(),
         no_new_privileges: s.on("no-new-privileges"),
-        max_concurrent_downloads: positive(s, "max-concurrent-downloads", "max concurrent downloads")?,
+        max_concurrent_downloads: count(s, "max-concurrent-downloads", 3),
+        max_concurrent_uploads: count(s, "max-concurrent-uploads", 5),
+        default_ipc_mode: s.text("default-ipc-mode"),
+        default_cgroupns_mode: s.text("default-cgroupns-mode"),
+        default_stop_timeout: s.number("default-stop-timeout"),
         hosts: hosts.to_vec(),
     })
 }
@@ -96,9 +95,9 @@ fn absolute(s: &Settings, name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn positive(s: &Settings, name: &str, what: &str) -> Result<usize> {
-    let n = s.number(name);
-    usize::try_from(n).ok().context(format!("invalid {what}: {n}"))
+/// A number; 0 is the default, as in dockerd.
+fn count(s: &Settings, name: &str, default: usize) -> usize {
+    usize::try_from(s.number(name)).ok().filter(|n| *n > 0).unwrap_or(default)
 }
 
 fn pairs(list: &[String]) -> BTreeMap<String, String> {
@@ -110,7 +109,15 @@ fn remarks(s: &Settings) -> Vec<(Level, String)> {
     let inert = inert.map(|n| (Level::Debug, format!("--{n} has no meaning for this engine and is ignored")));
     let later = s.idle(Use::Later).into_iter();
     let later = later.map(|n| (Level::Warn, format!("--{n} is not supported by this engine yet and is ignored")));
-    let mut all: Vec<_> = inert.chain(later).collect();
+    let keys = s.idle_keys().into_iter();
+    let keys = keys.map(|n| (Level::Debug, format!("the directive {n} has no meaning for this engine and is ignored")));
+    let mut all: Vec<_> = inert.chain(later).chain(keys).collect();
+    if s.list("feature").iter().any(|f| f == "containerd-snapshotter=false") {
+        all.push((
+            Level::Warn,
+            "feature containerd-snapshotter cannot be switched off: there is one image store".to_owned(),
+        ));
+    }
     let driver = s.text("storage-driver");
     if !matches!(driver.as_str(), "" | "overlay2" | "overlayfs" | "overlay") {
         all.push((Level::Warn, format!("storage driver {driver} is not supported: using overlayfs")));
@@ -120,81 +127,6 @@ fn remarks(s: &Settings) -> Vec<(Level, String)> {
         all.push((Level::Warn, format!("runtime {runtime} is not supported: using the built-in one")));
     }
     all
-}
-
-fn tls(s: &Settings) -> Result<TlsFiles> {
-    let home = std::env::var_os("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| {
-        let config = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
-        config.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")))
-    });
-    let file = |flag: &str, default: &str| -> Result<PathBuf> {
-        let path = s.non_empty(flag).map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(default)));
-        path.with_context(|| format!("invalid TLS configuration: --{flag} is not set"))
-    };
-    // As dockerd: TLS verifies clients unless told not to.
-    let verify = if s.is_set("tlsverify") { s.on("tlsverify") } else { true };
-    Ok(TlsFiles {
-        cert: file("tlscert", "cert.pem")?,
-        key: file("tlskey", "key.pem")?,
-        client_ca: verify.then(|| file("tlscacert", "ca.pem")).transpose()?,
-    })
-}
-
-/// Where to listen. Plain TCP gives root to whoever reaches it, so beyond this host it must be asked for in so many
-/// words (`--tls=false` or `--tlsverify=false`), as dockerd has announced.
-fn hosts(s: &Settings, tls: Option<&TlsFiles>, remarks: &mut Vec<(Level, String)>) -> Result<Vec<String>> {
-    let mut hosts: Vec<String> = s.list("host").iter().map(|h| h.trim().to_owned()).filter(|h| !h.is_empty()).collect();
-    if hosts.is_empty() {
-        hosts.push(if tls.is_some() { DEFAULT_TLS_HOST } else { DEFAULT_HOST }.to_owned());
-    }
-    let mut hosts = hosts.iter().map(|h| normal_host(h)).collect::<Result<Vec<_>>>()?;
-    hosts.sort();
-    hosts.dedup();
-    for host in &hosts {
-        let Some(address) = host.strip_prefix("tcp://") else { continue };
-        if tls.is_some_and(|t| t.client_ca.is_some()) {
-            continue;
-        }
-        let name = address.rsplit_once(':').map_or(address, |(h, _)| h);
-        let ip = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        let local = name == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
-        let explicit = (s.is_set("tls") && !s.on("tls")) || (s.is_set("tlsverify") && !s.on("tlsverify"));
-        ensure!(
-            local || explicit,
-            "refusing to listen on {host} without --tlsverify: this gives root access on this machine to everyone who \
-             has access to your network. You can override this by explicitly specifying '--tls=false' or \
-             '--tlsverify=false'"
-        );
-        remarks.push((
-            Level::Warn,
-            format!(
-                "Binding to IP address without --tlsverify is insecure and gives root access on this machine to \
-                 everyone who has access to your network. host={host}"
-            ),
-        ));
-    }
-    Ok(hosts)
-}
-
-fn normal_host(host: &str) -> Result<String> {
-    let Some((protocol, address)) = host.split_once("://") else {
-        // A bare address is TCP.
-        return normal_host(&format!("tcp://{host}"));
-    };
-    match (protocol, address) {
-        ("unix", "") => Ok(DEFAULT_HOST.to_owned()),
-        ("unix", path) => {
-            ensure!(path.starts_with('/'), "invalid bind address: unix socket path must be absolute: {path}");
-            Ok(host.to_owned())
-        }
-        ("fd", _) => Ok(host.to_owned()),
-        ("tcp", "") => Ok("tcp://localhost:2375".to_owned()),
-        ("tcp", address) if address.rsplit_once(':').is_none_or(|(_, p)| p.contains(']')) => {
-            Ok(format!("tcp://{address}:2375"))
-        }
-        ("tcp", _) => Ok(host.to_owned()),
-        _ => bail!("invalid bind address (invalid bind address format: {host})"),
-    }
 }
 
 fn daemon_facts(s: &Settings) -> Result<api::Daemon> {
@@ -216,8 +148,10 @@ fn daemon_facts(s: &Settings) -> Result<api::Daemon> {
     Ok(api::Daemon {
         version: super::VERSION.to_owned(),
         git_commit: super::BUILD.to_owned(),
-        build_time: String::new(),
-        compiler: String::new(),
+        build_time: build_time(),
+        compiler: env!("GANTRY_BUILD_COMPILER").to_owned(),
+        own_version: super::OWN_VERSION.to_owned(),
+        shim_revision: super::embedded::SHIM_HASH.to_owned(),
         experimental: s.on("experimental"),
         min_api,
         http_proxy: s.text("http-proxy"),
@@ -227,24 +161,34 @@ fn daemon_facts(s: &Settings) -> Result<api::Daemon> {
     })
 }
 
-fn registry(s: &Settings) -> Result<engine::Registry> {
-    for mirror in s.list("registry-mirror") {
-        ensure!(
-            mirror.starts_with("http://") || mirror.starts_with("https://"),
-            "invalid mirror: no scheme specified for {mirror:?}: must use either 'https://' or 'http://'"
-        );
-    }
-    Ok(engine::Registry {
+/// When this program was built, RFC 3339.
+fn build_time() -> String {
+    let epoch = env!("GANTRY_BUILD_EPOCH").parse().ok();
+    epoch.and_then(|e| jiff::Timestamp::from_second(e).ok()).map(|t| t.to_string()).unwrap_or_default()
+}
+
+fn registry(s: &Settings) -> engine::Registry {
+    engine::Registry {
         mirrors: s.list("registry-mirror"),
         insecure: s.list("insecure-registry"),
         certs_dir: PathBuf::from("/etc/docker/certs.d"),
-    })
+        http_proxy: s.non_empty("http-proxy"),
+        https_proxy: s.non_empty("https-proxy"),
+        no_proxy: s.non_empty("no-proxy"),
+        user_agent: format!(
+            "docker/{} go/none git-commit/{} kernel/{} os/linux arch/{} UpstreamClient(gantry/{})",
+            super::VERSION,
+            super::BUILD,
+            rustix::system::uname().release().to_string_lossy(),
+            if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" },
+            super::OWN_VERSION
+        ),
+    }
 }
 
 fn labels(s: &Settings) -> Result<Vec<String>> {
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for label in s.list("label") {
-        units::env::validate_label(&label)?;
         let (key, value) = label.split_once('=').unwrap_or((&label, ""));
         if let Some(old) = seen.insert(key.to_owned(), value.to_owned())
             && old != value
@@ -272,11 +216,6 @@ fn network(s: &Settings, exec_root: PathBuf, data_root: PathBuf) -> Result<netwo
         "none" => config.bridge = None,
         name => config.bridge = Some(name.to_owned()),
     }
-    let backend = s.text("firewall-backend");
-    ensure!(
-        matches!(backend.as_str(), "" | "iptables" | "nftables"),
-        "invalid firewall-backend: allowed values are \"iptables\" and \"nftables\""
-    );
     config.bip = parse(s, "bip")?;
     config.bip6 = parse(s, "bip6")?;
     config.fixed_cidr = parse(s, "fixed-cidr")?;
@@ -336,14 +275,15 @@ fn address_pool(text: &str) -> Result<network::AddressPool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::hosts::DEFAULT_HOST;
     use crate::daemon::{flags, settings};
 
     fn with(args: &str) -> Result<Plan, String> {
         let args: Vec<String> =
             format!("--config-file=/dev/null {args}").split_whitespace().map(str::to_owned).collect();
         let given = flags::parse(&args).expect("flags");
-        let settings = settings::load(&given).expect("file");
-        plan(&settings).map_err(|e| format!("{e:#}"))
+        let loaded = settings::load(&given).and_then(|s| plan(&s)).map_err(|e| format!("{e:#}"));
+        loaded.map_err(|e| e.rsplit_once("flags failed: ").map(|(_, e)| e.to_owned()).unwrap_or(e))
     }
 
     #[test]
@@ -373,7 +313,13 @@ mod tests {
             ("--log-level=loud", "invalid logging level: loud"),
             ("--userns-remap=default", "--userns-remap is not supported by this engine yet"),
             ("--firewall-backend=x", "invalid firewall-backend: allowed values are \"iptables\" and \"nftables\""),
-            ("--dns=x", "invalid dns: x"),
+            (
+                "--exec-opt=native.cgroupdriver=systemd",
+                "cgroup driver \"systemd\" is not supported by this engine: use \"cgroupfs\"",
+            ),
+            ("--log-driver=nosuch", "failed to set log opts: logger: no log driver named 'nosuch' is registered"),
+            ("--cdi-spec-dir=/etc/cdi", "--cdi-spec-dir is not supported by this engine yet"),
+            ("--nri-opts=enable=true", "--nri-opts is not supported by this engine yet"),
         ] {
             assert_eq!(with(args).map(|_| ()), Err(want.to_owned()), "{args}");
         }

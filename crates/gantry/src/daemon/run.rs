@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,11 +9,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use api::App;
-use api::http::{Identity, Limits, Listener, Origin, Server, listen, server_config};
+use api::http::{Identity, Inherited, Limits, Listener, Origin, Server, listen, server_config};
 use engine::Engine;
 use tokio::task::JoinSet;
 
 use super::journal;
+use super::metrics::{self, Metrics, Served};
+use super::notify::{notify, watchdog};
 use super::pidfile::PidFile;
 use super::plan::Plan;
 use super::quiet::{PAUSE, Quiet};
@@ -81,15 +82,28 @@ async fn serve(mut plan: Plan, settings: &Settings) -> Result<()> {
     let _pidfile = plan.pidfile.as_deref().map(PidFile::write).transpose()?;
     let mut signals = Signals::listen()?;
     let listeners = bind(&plan)?;
-    let sockets: Vec<_> = listeners.iter().map(|l| l.origin().clone()).collect();
+    // Those of the service manager are its own.
+    let sockets: Vec<_> = listeners.iter().filter(|l| !l.is_inherited()).map(|l| l.origin().clone()).collect();
+    let metrics_listener = plan.metrics.as_deref().map(listen_for_metrics).transpose()?;
     let grace = Duration::from_secs(plan.shutdown_timeout).saturating_add(SLACK);
 
     let engine = Engine::start(engine_config(&plan)?).await.context("failed to start daemon")?;
     tracing::info!("Daemon has completed initialization");
     let quiet = Arc::new(Quiet::default());
-    let server = Arc::new(server(&plan, engine.clone(), &quiet));
+    let measured = plan.metrics.as_ref().map(|_| Arc::new(Metrics::default()));
+    let server = Arc::new(server(&plan, engine.clone(), &quiet, measured.as_ref()));
     tokio::spawn(quiet.watch(PAUSE, sys::memory::rest));
     let mut serving = JoinSet::new();
+    if let (Some(metrics), Some(listener)) = (measured, metrics_listener) {
+        tracing::info!("metrics API listening on {}", listener.origin());
+        tokio::spawn(metrics.clone().count_events(engine.clone()));
+        let served = Served { metrics, engine: engine.clone(), daemon: plan.api.clone() };
+        let identity = Identity { any_host: true, ..identity(&plan) };
+        let limits = Limits { connections: 64, ..Limits::default() };
+        let server = Server::new(Arc::new(served), metrics::router(), Vec::new(), identity, limits);
+        // It ends with the process.
+        tokio::spawn(async move { server.serve(listener).await });
+    }
     for listener in listeners {
         tracing::info!("API listen on {}", listener.origin());
         let server = server.clone();
@@ -99,7 +113,8 @@ async fn serve(mut plan: Plan, settings: &Settings) -> Result<()> {
     notify("READY=1");
 
     let broken = tokio::select! {
-        () = signals.until_stop(settings) => None,
+        () = signals.until_stop(settings, &engine) => None,
+        () = watchdog() => None,
         Some(ended) = serving.join_next() => Some(ended),
     };
     notify("STOPPING=1");
@@ -148,36 +163,20 @@ fn raise_file_limit() {
 
 fn bind(plan: &Plan) -> Result<Vec<Listener>> {
     let tls = plan.tls.as_ref().map(server_config).transpose().context("invalid TLS configuration")?;
+    let inherited = Inherited::from_env();
     let mut all = Vec::new();
     for host in &plan.hosts {
         let tls = tls.as_ref().filter(|_| !host.starts_with("unix://"));
-        all.extend(listen(host, &plan.group, tls, activated()).context("failed to load listeners")?);
+        all.extend(listen(host, &plan.group, tls, &inherited).context("failed to load listeners")?);
     }
     Ok(all)
 }
 
-/// How many sockets the service manager passed (sd_listen_fds(3)).
-fn activated() -> usize {
-    let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<usize>().ok());
-    let ours = number("LISTEN_PID") == usize::try_from(std::process::id()).ok();
-    number("LISTEN_FDS").filter(|_| ours).unwrap_or(0)
-}
-
-/// Tells the service manager (sd_notify(3)), if there is one.
-fn notify(state: &str) {
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let sent = UnixDatagram::unbound().and_then(|socket| {
-        use std::os::linux::net::SocketAddrExt;
-        use std::os::unix::ffi::OsStrExt;
-        let address = match path.as_bytes() {
-            [b'@', name @ ..] => std::os::unix::net::SocketAddr::from_abstract_name(name)?,
-            _ => std::os::unix::net::SocketAddr::from_pathname(&path)?,
-        };
-        socket.send_to_addr(state.as_bytes(), &address)
-    });
-    if let Err(e) = sent {
-        tracing::warn!(error = %e, "failed to notify the service manager");
-    }
+/// `HOST:PORT`, without encryption: it tells figures and takes no orders.
+fn listen_for_metrics(address: &str) -> Result<Listener> {
+    let listened = listen(&format!("tcp://{address}"), "", None, &Inherited::default());
+    let mut listened = listened.with_context(|| format!("failed to start metrics API on {address}"))?;
+    listened.pop().context("failed to start metrics API")
 }
 
 fn engine_config(plan: &Plan) -> Result<engine::Config> {
@@ -185,14 +184,19 @@ fn engine_config(plan: &Plan) -> Result<engine::Config> {
     Ok(engine::Config { shim: embedded::lay_down_shim(&plan.exec_root)?, ..settings.clone() })
 }
 
-fn server(plan: &Plan, engine: Engine, quiet: &Arc<Quiet>) -> Server<App> {
+fn identity(plan: &Plan) -> Identity {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let identity = Identity {
+    Identity {
         version: plan.api.version.clone(),
         experimental: plan.api.experimental,
         min_api: api_compat::Version::parse(&plan.api.min_api).unwrap_or(api_compat::Version::OLDEST),
         host_names: vec![name],
-    };
+        any_host: false,
+    }
+}
+
+fn server(plan: &Plan, engine: Engine, quiet: &Arc<Quiet>, metrics: Option<&Arc<Metrics>>) -> Server<App> {
     let app = Arc::new(App { engine, daemon: plan.api.clone() });
-    Server::new(app, api::handlers::router(), vec![quiet.layer()], identity, Limits::default())
+    let layers = [quiet.layer()].into_iter().chain(metrics.map(Metrics::layer)).collect();
+    Server::new(app, api::handlers::router(), layers, identity(plan), Limits::default())
 }

@@ -1,12 +1,13 @@
 //! Flags over `daemon.json` over defaults, by name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use super::file::{self, FileValues};
 use super::flags::Given;
-use super::table::{FLAGS, Flag, Kind, Use};
+use super::table::{FLAGS, Flag, KEYS_ONLY, Kind, Use};
+use super::validate;
 
 /// Where the file is looked for unless told otherwise.
 const DEFAULT_FILE: &str = "/etc/docker/daemon.json";
@@ -16,19 +17,39 @@ const DEFAULT_FILE: &str = "/etc/docker/daemon.json";
 pub(super) struct Settings {
     given: Given,
     file: FileValues,
+    /// The file that was read.
+    path: Option<PathBuf>,
 }
 
 /// Reads the file that the flags name.
 pub(super) fn load(given: &Given) -> Result<Settings> {
     let named = given.all("config-file").last();
     let path = PathBuf::from(named.unwrap_or(DEFAULT_FILE));
-    let file = match std::fs::read_to_string(&path) {
-        Ok(text) => file::read(&text, given)
-            .with_context(|| format!("unable to configure the Docker daemon with file {}", path.display()))?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && named.is_none() => FileValues::new(),
-        Err(e) => bail!("unable to configure the Docker daemon with file {}: {e}", path.display()),
+    let (file, path) = match std::fs::read_to_string(&path) {
+        Ok(text) => (file::read(&text, given).with_context(|| unusable(&path))?, Some(path)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && named.is_none() => (FileValues::new(), None),
+        Err(e) => bail!("{}: {}", unusable(&path), go_error(&path, &e)),
     };
-    Ok(Settings { given: given.clone(), file })
+    let settings = Settings { given: given.clone(), file, path };
+    validate::check(&settings).map_err(|e| match &settings.path {
+        Some(path) => {
+            e.context("merged configuration validation from file and command line flags failed").context(unusable(path))
+        }
+        None => e,
+    })?;
+    Ok(settings)
+}
+
+fn unusable(path: &Path) -> String {
+    format!("unable to configure the Docker daemon with file {}", path.display())
+}
+
+/// As Go tells that a file cannot be opened.
+fn go_error(path: &Path, e: &std::io::Error) -> String {
+    match e.kind() {
+        std::io::ErrorKind::NotFound => format!("open {}: no such file or directory", path.display()),
+        _ => e.to_string(),
+    }
 }
 
 impl Settings {
@@ -83,8 +104,25 @@ impl Settings {
         self.file.get(key)?.last().map(String::as_str)
     }
 
+    /// The file that was read, for the log.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// A key that no flag has, that is set, and that is not there yet.
+    pub(super) fn missing_key(&self) -> Option<&'static str> {
+        let missing = KEYS_ONLY.iter().filter(|(_, used)| *used == Use::Missing).map(|(key, _)| *key);
+        missing.into_iter().find(|key| self.key(key).is_some_and(|v| !v.is_empty()))
+    }
+
     /// Flags that are set and do not count: those without meaning, and those that are missing.
     pub(super) fn idle(&self, used: Use) -> Vec<&'static str> {
         FLAGS.iter().filter(|f| f.used == used && self.is_set(f.name)).map(|f| f.name).collect()
+    }
+
+    /// Keys of the file that no flag has and that have no meaning here.
+    pub(super) fn idle_keys(&self) -> Vec<&'static str> {
+        let inert = KEYS_ONLY.iter().filter(|(_, used)| *used == Use::Inert).map(|(key, _)| *key);
+        inert.filter(|key| self.file.contains_key(*key)).collect()
     }
 }

@@ -82,14 +82,18 @@ impl Drop for Job {
 #[derive(Debug)]
 pub(crate) struct Jobs {
     running: Mutex<HashMap<Digest, Weak<Job>>>,
-    slots: Arc<Semaphore>,
+    slots: Mutex<Arc<Semaphore>>,
     assembling: Assembling,
 }
 
 impl Jobs {
     pub(crate) fn new(slots: usize) -> Self {
-        let slots = Arc::new(Semaphore::new(slots.clamp(1, 64)));
-        Self { running: Mutex::default(), slots, assembling: Assembling::default() }
+        Self { running: Mutex::default(), slots: Mutex::new(semaphore(slots)), assembling: Assembling::default() }
+    }
+
+    /// From now on so many at once; those that run already are not counted.
+    pub(crate) fn resize(&self, slots: usize) {
+        *lock(&self.slots) = semaphore(slots);
     }
 
     pub(super) fn assembling(&self) -> MutexGuard<'_, ()> {
@@ -126,13 +130,17 @@ impl Jobs {
             digest: digest.clone(),
             unpack,
             state: tx,
-            slots: Arc::clone(&self.slots),
+            slots: Arc::clone(&lock(&self.slots)),
         };
         let task = tokio::spawn(work.run(Arc::downgrade(&job)));
         *lock(&job.task) = Some(task.abort_handle());
         running.insert(digest, Arc::downgrade(&job));
         Ok((job, true))
     }
+}
+
+fn semaphore(slots: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(slots.clamp(1, 64)))
 }
 
 struct Work {
