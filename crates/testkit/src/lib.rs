@@ -12,6 +12,7 @@
 //! * [`swagger`]: answers checked against the API description.
 //! * [`registry`] and [`images`]: a registry on loopback, also a faulty one, and tiny images made in process.
 
+pub mod certs;
 pub mod cli;
 pub mod engine;
 pub mod faults;

@@ -85,6 +85,15 @@ async fn open(raw: Raw, tls: Option<TlsAcceptor>) -> io::Result<(Transport, Peer
         }
         (Raw::Tcp(stream), Some(acceptor)) => {
             let address = stream.peer_addr()?;
+            if speaks_plainly(&stream).await? {
+                let mut stream = stream;
+                stream.write_all(WRONG_PROTOCOL).await?;
+                stream.shutdown().await?;
+                // Closed with its request unread, the client would not get to read the answer.
+                let rest = tokio::io::copy(&mut stream.take(64 * 1024), &mut tokio::io::sink());
+                let _ = tokio::time::timeout(Duration::from_secs(1), rest).await;
+                return Err(io::ErrorKind::InvalidData.into());
+            }
             let stream = acceptor.accept(stream).await?;
             let verified = stream.get_ref().1.peer_certificates().is_some();
             (Transport::Tls(Box::new(stream)), Peer::Network { address, verified })
@@ -100,6 +109,15 @@ async fn open(raw: Raw, tls: Option<TlsAcceptor>) -> io::Result<(Transport, Peer
         }
     }
     Ok((transport, peer, start))
+}
+
+/// What Go's server says to a client that forgot to speak TLS.
+const WRONG_PROTOCOL: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+
+/// Whether a client on a TLS port begins with the name of an HTTP method. (A TLS record begins with a small number.)
+async fn speaks_plainly(stream: &TcpStream) -> io::Result<bool> {
+    let mut start = [0; 1];
+    Ok(stream.peek(&mut start).await? == 1 && start[0].is_ascii_uppercase())
 }
 
 async fn serve_h1<S: Send + Sync + 'static>(

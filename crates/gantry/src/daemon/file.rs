@@ -93,8 +93,21 @@ fn syntax(text: &str, e: &serde_json::Error) -> String {
 fn shown(flag: &Flag, given: &Given) -> String {
     let values: Vec<&str> = given.all(flag.name).collect();
     match flag.kind {
+        // Mirrors are kept with the slash that their paths begin with.
+        Kind::List if flag.name == "registry-mirror" => {
+            let mirrors = values.iter().map(|v| format!("{}/", v.trim_end_matches('/')));
+            format!("[{}]", mirrors.collect::<Vec<_>>().join(" "))
+        }
         Kind::List => format!("[{}]", values.join(" ")),
+        Kind::Map if flag.name == "default-network-opt" => {
+            let nested = values.iter().map(|v| v.replacen('=', ":map[", 1).replacen('=', ":", 1) + "]");
+            format!("map[{}]", nested.collect::<Vec<_>>().join(" "))
+        }
         Kind::Map => format!("map[{}]", values.join(" ").replace('=', ":")),
+        _ if flag.name == "default-shm-size" => {
+            let bytes = values.last().and_then(|v| units::size::ram_in_bytes(v).ok()).unwrap_or(0);
+            units::size::bytes_size(bytes as f64)
+        }
         _ if flag.name.ends_with("-proxy") => masked(values.last().unwrap_or(&"")),
         _ => (*values.last().unwrap_or(&"")).to_owned(),
     }
@@ -108,7 +121,9 @@ fn shown_value(key: &str, value: &Value) -> String {
             format!("[{}]", all.iter().map(|v| shown_value(key, v)).collect::<Vec<_>>().join(" "))
         }
         Value::Object(map) => {
-            let all: Vec<String> = map.iter().map(|(k, v)| format!("{k}:{}", shown_value(key, v))).collect();
+            // Go prints maps by key.
+            let mut all: Vec<String> = map.iter().map(|(k, v)| format!("{k}:{}", shown_value(key, v))).collect();
+            all.sort();
             format!("map[{}]", all.join(" "))
         }
         other => other.to_string(),
@@ -125,22 +140,28 @@ pub(super) fn masked(url: &str) -> String {
 
 /// A value as the texts that the flag would have been given.
 fn texts(key: &str, flag: Option<&Flag>, value: &Value) -> Result<Vec<String>, FileError> {
-    let wrong = |want| FileError::Type { key: key.to_owned(), given: type_of(value), want };
+    let wrong = |want| FileError::Type { key: key.to_owned(), given: type_of(value), want: go_type(key, want) };
     let kind = flag.map(|f| f.kind);
     let texts = match (kind, value) {
         (_, Value::Null) => Vec::new(),
+        (None, Value::Object(_)) if key == "builder" => Vec::new(),
+        (None, _) if key == "builder" => return Err(wrong("config.BuilderConfig")),
         (Some(Kind::Bool) | None, Value::Bool(b)) => vec![b.to_string()],
         (Some(Kind::Bool), _) => return Err(wrong("bool")),
         (Some(Kind::Number), Value::Number(n)) if n.is_i64() => vec![n.to_string()],
         (Some(Kind::Number), Value::Number(n)) => {
-            return Err(FileError::Type { key: key.to_owned(), given: format!("number {n}"), want: "int" });
+            return Err(FileError::Type {
+                key: key.to_owned(),
+                given: format!("number {n}"),
+                want: go_type(key, "int"),
+            });
         }
         (Some(Kind::Number), _) => return Err(wrong("int")),
         (Some(Kind::Text) | None, Value::String(s)) => vec![s.clone()],
-        // Sizes may be numbers.
-        (Some(Kind::Text) | None, Value::Number(n)) if kind.is_none() || key == "default-shm-size" => {
-            vec![n.to_string()]
+        (Some(Kind::Text), Value::Number(n)) if key == "default-shm-size" => {
+            return Err(FileError::Value(format!("invalid size: \"{n}\"")));
         }
+        (None, Value::Number(n)) if key.starts_with("swarm-") => vec![n.to_string()],
         (Some(Kind::Text), Value::Object(map)) if key == "nri-opts" => {
             vec![format!("enable={}", map.get("enable").is_some_and(|v| *v == Value::Bool(true)))]
         }
@@ -165,14 +186,29 @@ fn texts(key: &str, flag: Option<&Flag>, value: &Value) -> Result<Vec<String>, F
         (Some(Kind::List), _) => return Err(wrong("[]string")),
         (Some(Kind::Map), Value::Object(map)) => entries(key, map)?,
         (Some(Kind::Map), _) => return Err(wrong("map[string]string")),
-        // Keys without a flag that have no meaning here.
-        (None, _) => Vec::new(),
+        (None, _) => return Err(wrong("string")),
     };
     let Some(flag) = flag else { return Ok(texts) };
     for text in &texts {
         check(flag, text)?;
     }
     Ok(texts)
+}
+
+/// The type that a key has in dockerd where it is not that of its kind.
+fn go_type(key: &str, usual: &'static str) -> &'static str {
+    match key {
+        "cpu-rt-period" | "cpu-rt-runtime" => "int64",
+        "default-network-opts" => "map[string]map[string]string",
+        "default-ulimits" => "map[string]*units.Ulimit",
+        "dns" => "[]net.IP",
+        "features" => "map[string]bool",
+        "host-gateway-ips" => "[]netip.Addr",
+        "log-format" => "log.OutputFormat",
+        "runtimes" => "map[string]system.Runtime",
+        "swarm-raft-election-tick" | "swarm-raft-heartbeat-tick" => "uint32",
+        _ => usual,
+    }
 }
 
 /// The entries of a map; those of a map of maps with both keys.
@@ -250,7 +286,7 @@ mod tests {
     fn keys_become_the_values_of_flags() {
         let got = with(
             r#"{"debug": true, "hosts": ["unix:///a"], "mtu": 1400, "log-opts": {"max-size": "1m"},
-               "proxies": {"http-proxy": "http://p"}, "default-shm-size": 1024,
+               "proxies": {"http-proxy": "http://p"}, "default-shm-size": "1k",
                "default-address-pools": [{"base": "10.0.0.0/8", "size": 24}],
                "default-ulimits": {"nofile": {"Name": "nofile", "Hard": 9, "Soft": 8}},
                "default-network-opts": {"bridge": {"a": "b"}}, "builder": {"gc": {"enabled": true}}}"#,
@@ -261,7 +297,7 @@ mod tests {
         assert_eq!((get("debug"), get("hosts"), get("mtu")), ("true".into(), "unix:///a".into(), "1400".into()));
         assert_eq!((get("log-opts"), get("http-proxy")), ("max-size=1m".into(), "http://p".into()));
         assert_eq!(get("default-address-pools"), "base=10.0.0.0/8,size=24");
-        assert_eq!((get("default-ulimits"), get("default-shm-size")), ("nofile=8:9".into(), "1024".into()));
+        assert_eq!((get("default-ulimits"), get("default-shm-size")), ("nofile=8:9".into(), "1k".into()));
         assert_eq!(get("default-network-opts"), "bridge=a=b");
     }
 

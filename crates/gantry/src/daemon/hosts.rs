@@ -13,7 +13,7 @@ use super::settings::Settings;
 pub(super) const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 const DEFAULT_TLS_HOST: &str = "tcp://localhost:2376";
 
-/// The files of TLS, if it is wanted.
+/// The files of TLS, if it is wanted: `--tlsverify` means TLS even where it is false.
 pub(super) fn tls(s: &Settings) -> Result<Option<TlsFiles>> {
     if !s.on("tls") && !s.is_set("tlsverify") {
         return Ok(None);
@@ -26,10 +26,6 @@ pub(super) fn tls(s: &Settings) -> Result<Option<TlsFiles>> {
         let path = s.non_empty(flag).map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(default)));
         path.with_context(|| format!("invalid TLS configuration: --{flag} is not set"))
     };
-    // Only `--tlsverify=false` in so many words without `--tls` means plain TCP.
-    if !s.on("tlsverify") && !s.on("tls") {
-        return Ok(None);
-    }
     // As dockerd: TLS verifies clients unless told not to.
     let verify = if s.is_set("tlsverify") { s.on("tlsverify") } else { true };
     Ok(Some(TlsFiles {

@@ -29,6 +29,9 @@ pub(super) fn check(s: &Settings) -> Result<()> {
     }
     let port = s.number("network-diagnostic-port");
     ensure!(u16::try_from(port).is_ok(), "invalid network-diagnostic-port ({port}): value must be between 0 and 65535");
+    if let Some(path) = s.non_empty("userland-proxy-path") {
+        ensure!(path.starts_with('/'), "invalid userland-proxy-path: must be an absolute path: {path}");
+    }
     for resource in s.list("node-generic-resource") {
         ensure!(
             resource.contains('='),
