@@ -90,8 +90,9 @@ async fn open(raw: Raw, tls: Option<TlsAcceptor>) -> io::Result<(Transport, Peer
                 stream.write_all(WRONG_PROTOCOL).await?;
                 stream.shutdown().await?;
                 // Closed with its request unread, the client would not get to read the answer.
-                let rest = tokio::io::copy(&mut stream.take(64 * 1024), &mut tokio::io::sink());
-                let _ = tokio::time::timeout(Duration::from_secs(1), rest).await;
+                let mut rest = Vec::new();
+                let _ =
+                    tokio::time::timeout(Duration::from_secs(1), stream.take(64 * 1024).read_to_end(&mut rest)).await;
                 return Err(io::ErrorKind::InvalidData.into());
             }
             let stream = acceptor.accept(stream).await?;
