@@ -28,7 +28,7 @@ impl Images {
         reference: &Reference,
         auth: Option<Credentials>,
     ) -> Result<image::Distribution, Error> {
-        Ok(image::distribution(self.registry(), reference, auth).await?)
+        Ok(image::distribution(&self.registry(), reference, auth).await?)
     }
 
     /// Searches the index of a registry.
