@@ -4,7 +4,7 @@
 //! are not Debian's dockerd's (older than the key, or a capability that is refused here); all others are:
 //! `UNDER_TEST=docker` runs them against it.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
+#![expect(clippy::print_stderr, reason = "a test")]
 
 use std::process::Command;
 use testkit::{EngineKind, place};
