@@ -62,6 +62,9 @@ pub struct Applied {
     /// The layer leans on what is below it: it has parents without an entry, or hard links to files it does not
     /// hold. It must be applied again with `lowers` unless it is the lowest.
     pub needs_lower: bool,
+    /// It has hard links to files that it does not hold (part of `needs_lower`): where nothing lies below, they
+    /// cannot be made.
+    pub missing_link: bool,
     /// The root itself is opaque: nothing below this layer shows.
     pub opaque_root: bool,
 }
@@ -143,6 +146,7 @@ impl Applier {
                 return Err(e);
             }
             self.applied.needs_lower = true;
+            self.applied.missing_link = true;
         }
         self.applied.needs_lower |= self.walker.implied;
         Ok(self.applied)

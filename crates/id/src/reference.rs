@@ -64,7 +64,8 @@ impl Reference {
         if !is_domain(&domain) || !is_path(name) {
             return Err(ReferenceError::Format);
         }
-        if domain.len() + 1 + name.len() > NAME_TOTAL_LENGTH_MAX {
+        // Of the path alone: the domain has no limit of its own.
+        if name.len() > NAME_TOTAL_LENGTH_MAX {
             return Err(ReferenceError::TooLong);
         }
         let digest = digest.map(parse_digest).transpose()?;

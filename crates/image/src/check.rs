@@ -217,7 +217,8 @@ impl Check<'_> {
     /// Every unpacked layer against its blob.
     fn layers(&mut self) -> Result<()> {
         let mut seen = BTreeSet::new();
-        for (manifest, record) in self.store.manifest_records()? {
+        let records = self.store.manifest_records();
+        for (manifest, record) in records.iter() {
             for i in 0..record.keys.len().min(record.layers.len()) {
                 if !seen.insert(record.keys[i].clone()) {
                     continue;
@@ -232,7 +233,7 @@ impl Check<'_> {
                     }
                     continue;
                 }
-                if let Err(e) = self.layer(&record, i) {
+                if let Err(e) = self.layer(record, i) {
                     self.fault(FaultKind::Layer, &key, format!("manifest {manifest}: {e}"), None);
                 }
             }
@@ -253,8 +254,10 @@ impl Check<'_> {
                 true => Vec::new(),
                 false => (0..i).rev().map(|b| snapshots.open_layer(&record.keys[b])).collect::<Result<_, _>>()?,
             };
-            let fresh = unpack(snapshots, std::io::BufReader::with_capacity(256 << 10, blob), lowers)?;
+            let mut fresh = unpack(snapshots, std::io::BufReader::with_capacity(256 << 10, blob), lowers)?;
             self.report.layers += 1;
+            // Over its lowers nothing is missing any more, but it stays fit for this chain only.
+            fresh.applied.needs_lower |= !alone;
             let want = tree::digest(fresh.staged.root()?)?;
             let why = match (snapshots.layer(key)?, snapshots.open_layer(key)) {
                 (None, _) => "layer is missing or its description cannot be read".to_owned(),

@@ -80,7 +80,7 @@ impl Store {
     }
 
     fn layers_of(&self, image: &ImageHandle) -> Result<Vec<Descriptor>> {
-        let record = self.manifest_record(&image.manifest.digest)?;
+        let record = self.manifest_record(&image.manifest.digest);
         let record = record.ok_or_else(|| Error::NotFound(image.id.to_string()))?;
         Ok(record.layers.iter().map(|l| descriptor(&l.media_type, &l.digest, l.size)).collect())
     }

@@ -111,6 +111,59 @@ mod tests {
     }
 
     #[test]
+    fn mutants_hold_to_the_limits() {
+        use testkit::mutate::{self, Random};
+        let d = format!("{{\"mediaType\":\"{OCI_MANIFEST}\",\"digest\":\"{}\",\"size\":1}}", digest());
+        let seeds = [
+            format!("{{\"schemaVersion\":2,\"mediaType\":\"{OCI_MANIFEST}\",\"config\":{d},\"layers\":[{d},{d}]}}"),
+            format!(
+                "{{\"schemaVersion\":2,\"mediaType\":\"{OCI_INDEX}\",\"manifests\":[{d}],\"annotations\":{{\"a\":\"b\"}}}}"
+            ),
+            format!(
+                "{{\"os\":\"linux\",\"config\":{{\"Env\":[\"A=b\"],\"Labels\":null}},\"rootfs\":{{\"type\":\"layers\",\
+                 \"diff_ids\":[\"{}\"]}},\"history\":[{{\"empty_layer\":true}}]}}",
+                digest()
+            ),
+        ];
+        // S-39: depth, huge numbers, doubled keys, nulls, bytes that are no text.
+        let deep = "[".repeat(100_000);
+        let words: [&[u8]; 12] = [
+            b"null",
+            b"1e999",
+            b"-1",
+            b"[]",
+            b"{}",
+            b"\xff",
+            b"\"",
+            b"\"layers\":[],",
+            b"\"manifests\":[],",
+            b"\\u0000",
+            deep.as_bytes(),
+            b"99999999999999999999",
+        ];
+        let mut random = Random::new(29);
+        let (mut taken, mut refused) = (0, 0);
+        for n in 0..6000 {
+            let mutant = mutate::bytes(&mut random, seeds[n % seeds.len()].as_bytes(), &words);
+            let parsed = match n % seeds.len() {
+                0 => manifest(&digest(), OCI_MANIFEST, &mutant).map(|m| {
+                    assert!(m.layers.len() <= MAX_LAYERS && m.config.size >= 0);
+                    assert!(m.layers.iter().chain([&m.config]).all(|d| d.digest.parse::<Digest>().is_ok()));
+                }),
+                1 => index(&digest(), OCI_INDEX, &mutant).map(|i| {
+                    assert!(i.manifests.len() <= MAX_MANIFESTS);
+                    assert!(i.manifests.iter().all(|d| d.digest.parse::<Digest>().is_ok()));
+                }),
+                _ => image(&digest(), &mutant).map(|i| {
+                    let _ = diff_ids(&digest(), &i, 1).map(|ids| assert_eq!(ids.len(), 1));
+                }),
+            };
+            if parsed.is_ok() { taken += 1 } else { refused += 1 }
+        }
+        assert!(taken > 100 && refused > 1000, "{taken} taken, {refused} refused");
+    }
+
+    #[test]
     fn a_document_is_only_what_it_says() {
         let d = format!("{{\"mediaType\":\"x\",\"digest\":\"{}\",\"size\":1}}", digest());
         let layers = format!("{{\"schemaVersion\":2,\"config\":{d},\"layers\":[{d}]}}");

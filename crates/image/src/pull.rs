@@ -93,7 +93,7 @@ impl Store {
         progress(Progress::tagged(tag, format!("Pulling from {}", reference.path())));
 
         let newer = old.as_deref() != Some(id.as_str());
-        let is_whole = self.manifest_record(&plan.manifest.digest)?.is_some_and(|r| !r.keys.is_empty())
+        let is_whole = self.manifest_record(&plan.manifest.digest).is_some_and(|r| !r.keys.is_empty())
             && self.has_content(&plan)?;
         if !newer && is_whole {
             return Ok(Pulled { id, newer });

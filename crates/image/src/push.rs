@@ -171,9 +171,9 @@ impl Store {
     /// Other repositories of the same registry that have this blob, by what the names here say.
     fn other_repositories(&self, reference: &Reference, blob: &Digest) -> Result<Vec<String>> {
         let mut manifests = BTreeSet::new();
-        for (digest, record) in self.manifest_records()? {
+        for (digest, record) in self.manifest_records().iter() {
             if record.config == *blob || record.layers.iter().any(|l| l.digest == *blob) {
-                manifests.insert(digest);
+                manifests.insert(digest.clone());
             }
         }
         let names = self.names();

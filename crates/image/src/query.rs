@@ -178,8 +178,8 @@ impl Store {
             Walk(self).blobs_of(&summary.descriptor, &mut blobs)?;
             let mut part: BTreeMap<String, u64> = blobs.iter().map(|(d, b)| (d.clone(), size_of(b))).collect();
             for m in Walk(self).manifests_of(&summary.descriptor)? {
-                for key in m.record.map(|r| r.keys).unwrap_or_default() {
-                    let bytes = self.inner.snapshots.layer(&key)?.map_or(0, |l| l.bytes);
+                for key in m.record.iter().flat_map(|r| &r.keys) {
+                    let bytes = self.inner.snapshots.layer(key)?.map_or(0, |l| l.bytes);
                     part.insert(format!("layer {key}"), bytes);
                 }
             }
@@ -203,10 +203,10 @@ impl Store {
         let names = self.names();
         let (name, record) = names.resolve(reference)?;
         let image = self.handle(name, record, wanted)?;
-        let found = self.manifest_record(&image.manifest.digest)?;
+        let found = self.manifest_record(&image.manifest.digest);
         let mut sizes = Vec::new();
-        for key in found.map(|f| f.keys).unwrap_or_default() {
-            sizes.push(self.inner.snapshots.layer(&key)?.map_or(0, |l| l.bytes));
+        for key in found.iter().flat_map(|f| &f.keys) {
+            sizes.push(self.inner.snapshots.layer(key)?.map_or(0, |l| l.bytes));
         }
         let mut sizes = sizes.into_iter();
         let mut out: Vec<HistoryItem> = image
@@ -240,7 +240,7 @@ impl Store {
         let created = |typed: &String| -> Result<Option<i64>> {
             let (name, record) = names.resolve(typed)?;
             let image = self.handle(name, record, None)?;
-            Ok(self.manifest_record(&image.manifest.digest)?.and_then(|r| r.created))
+            Ok(self.manifest_record(&image.manifest.digest).and_then(|r| r.created))
         };
         let times = |list: &[String]| list.iter().map(created).collect::<Result<Vec<_>>>();
         Ok(Matcher {

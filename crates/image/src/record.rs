@@ -1,6 +1,7 @@
 //! What the image store keeps in the metadata store.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use id::Digest;
 use metastore::Table;
@@ -57,6 +58,9 @@ pub(crate) struct ManifestRecord {
     #[serde(default)]
     pub(crate) unpacked: u64,
 }
+
+/// All records of manifests, by digest. Kept in memory: lists and removals look at every one.
+pub(crate) type Manifests = BTreeMap<String, Arc<ManifestRecord>>;
 
 /// A layer of a manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

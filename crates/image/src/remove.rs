@@ -160,14 +160,14 @@ impl Store {
         for other in all.iter().filter(|m| m.descriptor.digest != manifest.digest) {
             Walk(self).blobs_of(&other.descriptor, &mut shared)?;
         }
-        let record = self.manifest_record(digest.as_str())?;
+        let record = self.manifest_record(digest.as_str());
         self.change(|_, change| {
             change.remove_manifest(digest.clone());
             Ok(())
         })?;
         self.inner.content.remove(&digest)?;
         blobs.retain(|d, _| !shared.contains_key(d) && *d != manifest.digest);
-        Sweeper(self).blobs(blobs, record.map(|r| r.keys).unwrap_or_default())?;
+        Sweeper(self).blobs(blobs, record.map(|r| r.keys.clone()).unwrap_or_default())?;
         Ok(vec![digest])
     }
 

@@ -59,7 +59,7 @@ impl Rootfs {
     /// # Errors
     /// If the record cannot be read.
     pub fn unpacked_size(&self, manifest: &str) -> Result<u64> {
-        Ok(self.store.manifest_record(manifest)?.map_or(0, |r| r.unpacked))
+        Ok(self.store.manifest_record(manifest).map_or(0, |r| r.unpacked))
     }
 
     /// Removes the read-write layers whose container `is_known` does not know (start of the daemon). Gives how many.
@@ -78,16 +78,16 @@ impl Rootfs {
     }
 
     fn layer_keys(&self, image: &ImageHandle) -> Result<Vec<String>> {
-        let record = self.store.manifest_record(&image.manifest.digest)?;
+        let record = self.store.manifest_record(&image.manifest.digest);
         let record = record.ok_or_else(|| Error::NotFound(image.id.to_string()))?;
         if record.layers.is_empty() {
             return Ok(vec![self.empty_layer()?]);
         }
         if record.keys.len() != record.layers.len() {
             // The image is for a platform that was never unpacked here.
-            return unpack_now(&self.store, &image.manifest, record);
+            return unpack_now(&self.store, &image.manifest, (*record).clone());
         }
-        Ok(record.keys)
+        Ok(record.keys.clone())
     }
 
     /// What a container has changed in its file system (`docker diff`), sorted by path.

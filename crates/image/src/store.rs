@@ -9,7 +9,7 @@ use metastore::{Batch, Db};
 use oci::image::{Descriptor, Image as ImageDocument};
 
 use crate::names::Names;
-use crate::record::{MANIFESTS, ManifestRecord, NAMES, NameRecord, SOURCES};
+use crate::record::{MANIFESTS, ManifestRecord, Manifests, NAMES, NameRecord, SOURCES};
 use crate::sweep::Sweeper;
 use crate::walk::Walk;
 use crate::{Archives, DiskUsage, Error, Result, Rootfs, StoreConfig, document};
@@ -18,6 +18,8 @@ use crate::{Archives, DiskUsage, Error, Result, Rootfs, StoreConfig, document};
 const KEEP_UNREFERENCED: Duration = Duration::from_secs(24 * 60 * 60);
 /// Image documents kept parsed.
 const CACHED_DOCUMENTS: usize = 8;
+/// Indexes kept parsed.
+const CACHED_INDEXES: usize = 4096;
 
 /// The image store. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +36,9 @@ pub(crate) struct Inner {
     pub(crate) snapshots: snapshot::Store,
     meta: Arc<Db>,
     names: RwLock<Arc<Names>>,
+    manifests: RwLock<Arc<Manifests>>,
+    /// What indexes hold, parsed.
+    indexes: Mutex<HashMap<Digest, Arc<[Descriptor]>>>,
     /// Held over a whole change of names: read, commit, publish in memory.
     change: Mutex<()>,
     /// Content and layers that a running operation counts on.
@@ -65,6 +70,11 @@ impl Store {
             tracing::error!(name = %damaged.key, error = %damaged.error, "image record is damaged and left out");
         }
         let names: BTreeMap<String, NameRecord> = scan.records.into_iter().collect();
+        let scan = meta.scan(MANIFESTS)?;
+        for damaged in &scan.damaged {
+            tracing::error!(manifest = %damaged.key, error = %damaged.error, "manifest record is damaged and left out");
+        }
+        let manifests: Manifests = scan.records.into_iter().map(|(digest, r)| (digest, Arc::new(r))).collect();
         let pulls = crate::pull::Jobs::new(config.max_concurrent_downloads);
         let store = Self {
             inner: Arc::new(Inner {
@@ -73,6 +83,8 @@ impl Store {
                 snapshots,
                 meta,
                 names: RwLock::new(Arc::new(Names::new(names))),
+                manifests: RwLock::new(Arc::new(manifests)),
+                indexes: Mutex::default(),
                 change: Mutex::new(()),
                 pins: Mutex::default(),
                 sweep: RwLock::new(()),
@@ -138,8 +150,9 @@ impl Store {
     /// If the records cannot be read.
     pub fn verify(&self) -> Result<Vec<Error>> {
         let mut out = Vec::new();
-        for descriptor in Walk(self).reachable_blobs()?.values() {
-            if let Ok(digest) = descriptor.digest.parse()
+        for digest in Walk(self).reachable() {
+            if let Ok(digest) = digest.parse()
+                && self.inner.content.size_of(&digest)?.is_some()
                 && let Err(e) = self.inner.content.verify(&digest)
             {
                 out.push(e.into());
@@ -182,6 +195,16 @@ impl Store {
             }
         }
         self.inner.meta.commit(batch)?;
+        if !change.manifests.is_empty() {
+            let mut all = (*self.manifest_records()).clone();
+            for (digest, record) in change.manifests {
+                match record {
+                    Some(record) => drop(all.insert(digest.to_string(), Arc::new(record))),
+                    None => drop(all.remove(digest.as_str())),
+                }
+            }
+            *self.inner.manifests.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
+        }
         if !change.names.is_empty() {
             let new = Arc::new(names.with(change.names));
             *self.inner.names.write().unwrap_or_else(PoisonError::into_inner) = new;
@@ -190,8 +213,31 @@ impl Store {
     }
 
     /// The record of a manifest whose content is here.
-    pub(crate) fn manifest_record(&self, digest: &str) -> Result<Option<ManifestRecord>> {
-        Ok(self.inner.meta.get(MANIFESTS, digest)?)
+    pub(crate) fn manifest_record(&self, digest: &str) -> Option<Arc<ManifestRecord>> {
+        self.inner.manifests.read().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+    }
+
+    /// The manifests and indexes in an index, if it is here; the last ones asked for stay in memory.
+    pub(crate) fn index_children(&self, index: &Descriptor) -> Result<Option<Arc<[Descriptor]>>> {
+        let digest = crate::record::digest_of(index)?;
+        if self.inner.content.size_of(&digest)?.is_none() {
+            lock(&self.inner.indexes).remove(&digest);
+            return Ok(None);
+        }
+        if let Some(children) = lock(&self.inner.indexes).get(&digest) {
+            return Ok(Some(Arc::clone(children)));
+        }
+        let bytes = match self.inner.content.read(&digest, document::MAX_MANIFEST) {
+            Err(content::Error::NotFound(_)) => return Ok(None),
+            other => other?,
+        };
+        let children: Arc<[Descriptor]> = document::index(&digest, &index.media_type, &bytes)?.manifests.into();
+        let mut indexes = lock(&self.inner.indexes);
+        if indexes.len() >= CACHED_INDEXES {
+            indexes.clear();
+        }
+        indexes.insert(digest, Arc::clone(&children));
+        Ok(Some(children))
     }
 
     /// Records that cannot be read: key, what is wrong, whether it is a name.
@@ -218,8 +264,8 @@ impl Store {
     }
 
     /// All manifest records; damaged ones are left out.
-    pub(crate) fn manifest_records(&self) -> Result<Vec<(String, ManifestRecord)>> {
-        Ok(self.inner.meta.scan(MANIFESTS)?.records)
+    pub(crate) fn manifest_records(&self) -> Arc<Manifests> {
+        Arc::clone(&self.inner.manifests.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// An image document, parsed; the last few stay in memory.

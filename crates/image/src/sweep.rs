@@ -38,18 +38,18 @@ impl Sweeper<'_> {
 
     fn candidates(&self, candidates: BTreeMap<String, Descriptor>) -> Result<Swept> {
         let _alone = self.0.inner.sweep.write().unwrap_or_else(PoisonError::into_inner);
-        let keep = Walk(self.0).reachable_blobs()?;
+        let keep = Walk(self.0).reachable();
         let pinned = self.0.pinned();
         let mut swept = Swept::default();
         let mut keys = HashSet::new();
         let mut gone = Vec::new();
-        for (_, descriptor) in candidates.into_iter().filter(|(digest, _)| !keep.contains_key(digest)) {
+        for (_, descriptor) in candidates.into_iter().filter(|(digest, _)| !keep.contains(digest)) {
             let digest = crate::record::digest_of(&descriptor)?;
             if pinned.contains_key(&digest) {
                 continue;
             }
-            if let Some(record) = self.0.manifest_record(digest.as_str())? {
-                keys.extend(record.keys);
+            if let Some(record) = self.0.manifest_record(digest.as_str()) {
+                keys.extend(record.keys.iter().cloned());
                 gone.push(digest.clone());
             }
             swept.bytes += self.0.inner.content.remove(&digest)?.unwrap_or(0);
@@ -94,7 +94,7 @@ impl Sweeper<'_> {
     /// Layers of all images and of all containers.
     fn used_layers(&self) -> Result<HashSet<String>> {
         let mut used = self.0.inner.snapshots.rw_lowers()?;
-        used.extend(self.0.manifest_records()?.into_iter().flat_map(|(_, r)| r.keys));
+        used.extend(self.0.manifest_records().values().flat_map(|r| r.keys.iter().cloned()));
         Ok(used)
     }
 
@@ -102,15 +102,15 @@ impl Sweeper<'_> {
     /// Gives the bytes freed.
     pub(crate) fn stale(&self, age: Duration) -> Result<u64> {
         let _alone = self.0.inner.sweep.write().unwrap_or_else(PoisonError::into_inner);
-        let keep = Walk(self.0).reachable_blobs()?;
+        let keep = Walk(self.0).reachable();
         let pinned = self.0.pinned();
         let mut bytes = self.0.inner.content.expire_partials(age)?;
-        bytes += self.0.inner.content.sweep(|d| keep.contains_key(d.as_str()) || pinned.contains_key(d), age)?;
-        let records = self.0.manifest_records()?;
+        bytes += self.0.inner.content.sweep(|d| keep.contains(d.as_str()) || pinned.contains_key(d), age)?;
+        let records = self.0.manifest_records();
         let stale: Vec<Digest> = records
-            .iter()
-            .filter(|(digest, _)| !keep.contains_key(digest))
-            .filter_map(|(digest, _)| digest.parse().ok())
+            .keys()
+            .filter(|digest| !keep.contains(*digest))
+            .filter_map(|digest| digest.parse().ok())
             .filter(|d| !pinned.contains_key(d))
             .collect();
         self.0.change(|_, change| {

@@ -36,7 +36,7 @@ pub(crate) struct Unpacked {
 
 impl Unpacked {
     pub(crate) fn info(&self) -> LayerInfo {
-        let Applied { bytes, inodes, needs_lower, opaque_root } = self.applied;
+        let Applied { bytes, inodes, needs_lower, opaque_root, .. } = self.applied;
         // The root directory itself is a block, too.
         LayerInfo { bytes: bytes + 4096, inodes: inodes + 1, needs_lower, opaque_root }
     }
@@ -181,6 +181,12 @@ impl<'a> Assembly<'a> {
             Some(fresh) => fresh,
             None => self.unpack_blob(i, Vec::new())?,
         };
+        if i == 0 && fresh.applied.missing_link {
+            // Nothing is below: unpacked over an empty tree, it says which link leads nowhere.
+            let nothing = self.store.inner.snapshots.stage()?;
+            let fresh = self.unpack_blob(i, vec![nothing.root()?])?;
+            return Ok((diff.hex().to_owned(), Some(fresh)));
+        }
         if !fresh.applied.needs_lower || i == 0 {
             return Ok((diff.hex().to_owned(), Some(fresh)));
         }
@@ -195,8 +201,9 @@ impl<'a> Assembly<'a> {
     /// A layer that is unpacked already must not lend its name to a blob with something else in it.
     fn check_known(&mut self, i: usize) -> Result<()> {
         if self.known.is_none() {
-            let layers = self.store.manifest_records()?.into_iter().flat_map(|(_, r)| r.layers);
-            self.known = Some(layers.map(|l| (l.digest, l.diff_id)).collect());
+            let records = self.store.manifest_records();
+            let layers = records.values().flat_map(|r| &r.layers);
+            self.known = Some(layers.map(|l| (l.digest.clone(), l.diff_id.clone())).collect());
         }
         let (blob, want) = (&self.blobs[i], &self.diff_ids[i]);
         let known = self.known.as_ref().is_some_and(|k| k.contains(&(blob.clone(), want.clone())));

@@ -1,6 +1,7 @@
 //! From a target descriptor to its manifests and blobs, as far as they are here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use id::Digest;
 use oci::image::{Descriptor, Platform, media_type};
@@ -16,7 +17,7 @@ const MAX_NESTING: usize = 4;
 pub(crate) struct ManifestAt {
     pub(crate) descriptor: Descriptor,
     /// Its record, if its content is here.
-    pub(crate) record: Option<ManifestRecord>,
+    pub(crate) record: Option<Arc<ManifestRecord>>,
 }
 
 impl ManifestAt {
@@ -41,7 +42,7 @@ impl Walk<'_> {
         let mut out = Vec::new();
         self.each(target, 0, &mut |descriptor, is_index| {
             if !is_index {
-                let record = self.0.manifest_record(&descriptor.digest)?;
+                let record = self.0.manifest_record(&descriptor.digest);
                 out.push(ManifestAt { descriptor: descriptor.clone(), record });
             }
             Ok(())
@@ -64,12 +65,9 @@ impl Walk<'_> {
         if nesting >= MAX_NESTING {
             return Err(Error::InvalidDocument { what: "index", digest, why: "nested too deep".to_owned() });
         }
-        let bytes = match self.0.inner.content.read(&digest, document::MAX_MANIFEST) {
-            Err(content::Error::NotFound(_)) => return Ok(()),
-            other => other?,
-        };
+        let Some(children) = self.0.index_children(target)? else { return Ok(()) };
         visit(target, true)?;
-        for child in &document::index(&digest, &target.media_type, &bytes)?.manifests {
+        for child in children.iter() {
             self.each(child, nesting + 1, visit)?;
         }
         Ok(())
@@ -112,18 +110,39 @@ impl Walk<'_> {
         Ok(std::iter::once(manifest.config).chain(manifest.layers).collect())
     }
 
-    /// The blobs of all images.
-    pub(crate) fn reachable_blobs(&self) -> Result<BTreeMap<String, Descriptor>> {
-        let mut out = BTreeMap::new();
+    /// The digests of everything that belongs to an image, whether it is here or not.
+    pub(crate) fn reachable(&self) -> HashSet<String> {
+        let mut out = HashSet::new();
         let names = self.0.names();
         for (name, record) in names.iter() {
+            if !out.insert(record.target.digest.clone()) {
+                continue;
+            }
             // One broken image must not make others' content look unreferenced, nor stop the rest.
-            if let Err(e) = self.blobs_of(&record.target, &mut out) {
+            if let Err(e) = self.reach(&record.target, &mut out) {
                 tracing::error!(image = name, error = %e, "image cannot be walked");
-                out.insert(record.target.digest.clone(), record.target.clone());
             }
         }
-        Ok(out)
+        out
+    }
+
+    fn reach(&self, target: &Descriptor, out: &mut HashSet<String>) -> Result<()> {
+        self.each(target, 0, &mut |d, is_index| {
+            out.insert(d.digest.clone());
+            if is_index {
+                return Ok(());
+            }
+            if let Some(record) = self.0.manifest_record(&d.digest) {
+                out.insert(record.config.to_string());
+                out.extend(record.layers.iter().map(|l| l.digest.to_string()));
+                return Ok(());
+            }
+            let digest = digest_of(d)?;
+            if self.0.inner.content.size_of(&digest)?.is_some() {
+                out.extend(self.children(&digest, d)?.into_iter().map(|c| c.digest));
+            }
+            Ok(())
+        })
     }
 }
 

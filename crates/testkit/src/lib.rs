@@ -21,6 +21,7 @@ pub mod images;
 pub mod invariants;
 pub mod leftovers;
 pub mod machine;
+pub mod mutate;
 pub mod neighbour;
 pub mod output;
 pub mod place;

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod layer;
+mod mutate;
 mod oracle;
 mod pack;
 mod support;

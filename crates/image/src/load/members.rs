@@ -28,6 +28,8 @@ pub(super) struct Members {
     files: BTreeMap<String, Member>,
     links: Vec<(String, String)>,
     by_digest: HashMap<Digest, String>,
+    /// Digests by name; several names may have the same.
+    digests: BTreeMap<String, Digest>,
     memory: u64,
 }
 
@@ -57,7 +59,7 @@ impl Members {
     pub(super) fn find(&self, name: &str) -> Option<(Digest, u64, Compression)> {
         let name = clean(name);
         let name = self.links.iter().find(|(link, _)| *link == name).map_or(&name, |(_, to)| to);
-        let digest = self.by_digest.iter().find(|(_, n)| *n == name).map(|(d, _)| d.clone())?;
+        let digest = self.digests.get(name)?.clone();
         self.files.get(name).map(|m| match m {
             Member::Small(b) => (digest, b.len() as u64, Compression::detect(b)),
             Member::Large { blob, compression, .. } => (digest, blob.size(), *compression),
@@ -151,7 +153,9 @@ pub(super) fn read(store: &Store, input: &mut (dyn BufRead + Send)) -> Result<Me
                         }
                         e => Error::ingest(&name, e),
                     })?;
-                members.by_digest.insert(digest, name.clone());
+                // Of files with the same bytes (layers of the same content) the first one is it.
+                members.by_digest.entry(digest.clone()).or_insert_with(|| name.clone());
+                members.digests.insert(name.clone(), digest);
                 members.files.insert(name, member);
             }
             _ => {}

@@ -189,8 +189,8 @@ impl Loader<'_> {
 
     /// Blobs in the store that are the compressed form of something: a layer that comes plain is then that blob.
     fn compressed_blobs(&self) -> Result<Compressed> {
-        let records = self.store.manifest_records()?;
-        let layers = records.into_iter().flat_map(|(_, r)| r.layers).filter(|l| l.digest != l.diff_id);
+        let records = self.store.manifest_records();
+        let layers = records.values().flat_map(|r| &r.layers).filter(|l| l.digest != l.diff_id);
         Ok(layers
             .map(|l| {
                 let kind = if l.media_type == media_type::DOCKER_LAYER {
@@ -199,7 +199,7 @@ impl Loader<'_> {
                     media_type::DOCKER_LAYER_GZIP
                 };
                 let known = descriptor(kind, &l.digest, l.size);
-                (l.diff_id, known)
+                (l.diff_id.clone(), known)
             })
             .collect())
     }

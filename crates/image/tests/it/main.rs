@@ -2,6 +2,7 @@
 
 mod check;
 mod commit;
+mod corpus;
 mod load;
 mod names;
 mod pull;

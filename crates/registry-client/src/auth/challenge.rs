@@ -93,6 +93,29 @@ mod tests {
     }
 
     #[test]
+    fn mutants_have_only_what_stands_in_them() {
+        use testkit::mutate::{self, Random};
+        let seed = b"Basic realm=\"a, \\\"b\", Bearer realm=\"https://a/t\",service=r , scope=\"x:y:pull\"";
+        let words: [&[u8]; 7] = [b"\"", b"\\", b",", b"=", b" ", b"Bearer ", b"\xff"];
+        let mut random = Random::new(23);
+        let mut bearers = 0;
+        for _ in 0..5000 {
+            let mutant = mutate::bytes(&mut random, seed, &words);
+            let text = String::from_utf8_lossy(&mutant);
+            for challenge in parse(&text) {
+                bearers += usize::from(challenge.scheme == "bearer");
+                assert!(!challenge.scheme.is_empty() && challenge.scheme.chars().all(is_token), "{text:?}");
+                let plain = text.replace('\\', "");
+                for (name, value) in &challenge.parameters {
+                    assert!(name.chars().all(is_token), "{text:?}");
+                    assert!(plain.contains(&value.replace('\\', "")), "{text:?}: {value:?}");
+                }
+            }
+        }
+        assert!(bearers > 1000, "mutants are not only garbage: {bearers}");
+    }
+
+    #[test]
     fn garbage_ends() {
         for text in ["", ",,,", "=", "Bearer realm=\"", "Bearer realm=\"\\", "a=b=c", "Bearer ;;", "\"x\""] {
             let _ = parse(text);
