@@ -12,10 +12,12 @@
 //! any but Starting ──Remove──► Removing ──► (gone)   or Dead if it fails   Exited
 //! ```
 
+mod health;
 mod restart;
 mod state;
 mod step;
 
+pub use health::{Health, HealthCheck, HealthCheckError, HealthStatus, PROBE_OUTPUT_LIMIT, ProbeResult};
 pub use restart::{RestartPolicy, RestartPolicyError};
 pub use state::{ExitInfo, Phase, State};
 pub use step::{Command, Input, Refused, step};

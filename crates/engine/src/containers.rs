@@ -5,6 +5,7 @@ mod attach;
 mod create;
 mod devices;
 mod exec;
+mod health;
 mod identity;
 mod launch;
 mod list;

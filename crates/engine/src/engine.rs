@@ -60,6 +60,11 @@ impl Shared {
         self.config.exec_root.join("shim").join(id.as_str())
     }
 
+    /// `<exec-root>/exec/<id>`: what the exec sessions of a container are made of.
+    pub(crate) fn execs_dir(&self, id: &ContainerId) -> PathBuf {
+        self.config.exec_root.join("exec").join(id.as_str())
+    }
+
     /// The cgroup of a container, below the mount of each hierarchy.
     pub(crate) fn cgroup_path(&self, record: &ContainerRecord) -> String {
         self.cgroup_of(&record.spec.host.cgroup_parent, &record.id)

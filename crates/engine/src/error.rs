@@ -165,6 +165,9 @@ pub enum Error {
     /// A declaration that cannot be run.
     #[error(transparent)]
     Bundle(#[from] bundle::BundleError),
+    /// A health check that cannot be.
+    #[error(transparent)]
+    HealthCheck(#[from] container::HealthCheckError),
     /// A restart policy that is none.
     #[error(transparent)]
     RestartPolicy(#[from] container::RestartPolicyError),
@@ -235,6 +238,7 @@ impl HasKind for Error {
             Self::LogOpt(e) => e.kind(),
             Self::Log(e) => e.kind(),
             Self::Bundle(e) => e.kind(),
+            Self::HealthCheck(e) => e.kind(),
             Self::RestartPolicy(e) => e.kind(),
             Self::Meta(e) => e.kind(),
             Self::Volume(_)

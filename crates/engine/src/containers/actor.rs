@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::exec::ExecEntry;
+use super::health::{Monitor, Probed};
 use super::record::{CONTAINERS, ContainerRecord};
 use super::registry::Handle;
 use super::types::{ExecStart, WaitCondition, WaitResult};
@@ -104,6 +105,12 @@ pub(crate) enum Msg {
         run: u64,
         event: ShimEvent,
     },
+    /// The next probe of the health check is due.
+    ProbeDue {
+        number: u64,
+    },
+    /// A probe is over.
+    Probed(Probed),
     /// The delay that this run's end started is over.
     BackoffOver {
         run: u64,
@@ -121,6 +128,10 @@ pub(crate) struct Actor {
     pub(super) rootfs: Option<RootfsMount>,
     pub(super) sandbox: Option<network::Sandbox>,
     pub(super) execs: HashMap<String, ExecEntry>,
+    /// The probing that is under way.
+    pub(super) monitor: Option<Monitor>,
+    /// Counts monitors.
+    pub(super) monitors: u64,
     pub(super) pending_attach: Vec<(AttachSpec, oneshot::Sender<UnixStream>)>,
     pub(super) start_error: Option<Error>,
     /// The volumes of a run are mounted, or may be.
@@ -156,6 +167,8 @@ impl Actor {
             rootfs: None,
             sandbox: None,
             execs: HashMap::new(),
+            monitor: None,
+            monitors: 0,
             pending_attach: Vec::new(),
             start_error: None,
             volumes_mounted: false,
@@ -252,6 +265,8 @@ impl Actor {
             Msg::Update { host, reply } => {
                 let _ = reply.send(self.update(*host).await);
             }
+            Msg::ProbeDue { number } => self.probe(number).await,
+            Msg::Probed(probed) => self.probed(probed),
             Msg::Shim { run, event } if run == self.run => self.shim_event(event, inbox).await,
             Msg::BackoffOver { run } if run == self.run => {
                 let context = "cannot restart container";
@@ -272,6 +287,7 @@ impl Actor {
             let (state, commands) = container::step(&self.record.state, self.policy, auto_remove, input)
                 .map_err(|source| Error::State { context: format!("{context}: {}", self.id()), source })?;
             self.record.state = state;
+            self.follow_health();
             self.publish();
             for command in commands {
                 if let Some(next) = self.execute(command).await {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use container::{RestartPolicy, State};
+use container::{HealthCheck, RestartPolicy, State};
 use id::ContainerId;
 use oci::image::{ImageConfig, Platform};
 use spec::{Config, ContainerSpec, EndpointSettings};
@@ -64,6 +64,7 @@ impl Containers {
             },
             state: State::default(),
             mounts: Vec::new(),
+            health: None,
             remove_volumes: false,
         };
         let dir = shared.container_dir(&id);
@@ -184,6 +185,9 @@ impl Containers {
         if no_command.is_none_or(String::is_empty) {
             return Err(Error::Invalid("no command specified".to_owned()));
         }
+        if let Some(check) = &spec.config.healthcheck {
+            HealthCheck::validate(check)?;
+        }
         if !spec.config.stop_signal.is_empty() {
             super::parse_signal(&spec.config.stop_signal)?;
         }
@@ -277,9 +281,29 @@ fn merge_image(user: &mut Config, image: &ImageConfig) {
     for path in image.volumes.keys() {
         user.volumes.get_or_insert_default().entry(path.clone()).or_default();
     }
+    merge_healthcheck(user, image);
     if user.stop_signal.is_empty() {
         user.stop_signal = image.stop_signal.clone().unwrap_or_default();
     }
+}
+
+/// What the user leaves open in the health check comes from the image.
+fn merge_healthcheck(user: &mut Config, image: &ImageConfig) {
+    let Some(default) = &image.healthcheck else { return };
+    let own = user.healthcheck.get_or_insert_default();
+    if own.test.is_empty() {
+        own.test.clone_from(&default.test);
+    }
+    let fill = |own: &mut i64, default: Option<i64>| {
+        if *own == 0 {
+            *own = default.unwrap_or(0);
+        }
+    };
+    fill(&mut own.interval, default.interval);
+    fill(&mut own.timeout, default.timeout);
+    fill(&mut own.start_period, default.start_period);
+    fill(&mut own.start_interval, default.start_interval);
+    fill(&mut own.retries, default.retries);
 }
 
 #[cfg(test)]
@@ -306,6 +330,20 @@ mod tests {
         merge_image(&mut user, &image);
         assert_eq!(user.env, words(&["A=user", "PATH=/bin"]));
         assert_eq!((user.entrypoint, user.cmd), (words(&["/entry"]), words(&["sh"])));
+    }
+
+    #[test]
+    fn a_health_check_is_filled_from_the_images() {
+        let check = oci::image::Healthcheck { test: list(&["CMD", "x"]), retries: Some(5), ..Default::default() };
+        let image = ImageConfig { healthcheck: Some(check), ..Default::default() };
+        let own = spec::HealthConfig { interval: 7, ..Default::default() };
+        let mut user = Config { healthcheck: Some(own), ..Config::default() };
+        merge_image(&mut user, &image);
+        let want = spec::HealthConfig { test: list(&["CMD", "x"]), interval: 7, retries: 5, ..Default::default() };
+        assert_eq!(user.healthcheck, Some(want));
+        let mut none = Config::default();
+        merge_image(&mut none, &ImageConfig::default());
+        assert_eq!(none.healthcheck, None);
     }
 
     #[test]

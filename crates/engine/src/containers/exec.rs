@@ -1,5 +1,7 @@
 //! Exec sessions: more processes in a running container.
 
+mod saved;
+
 use container::Phase;
 use shim_proto::{AttachSpec, ExecExit, ExecSpec, Reply, Request, Size};
 use tokio::net::UnixStream;
@@ -22,11 +24,30 @@ pub(crate) struct ExecEntry {
     pub(super) running: bool,
     pub(super) pid: i32,
     pub(super) exit_code: Option<i32>,
+    /// A probe of the health check: no client knows it.
+    pub(super) probe: bool,
+    /// Goes as soon as it is over.
+    pub(super) forget: bool,
     /// Becomes true when the exit code is known.
     pub(super) over: watch::Sender<bool>,
 }
 
 impl ExecEntry {
+    /// A session that has not run, with an id of its own.
+    pub(super) fn new(create: ExecCreate, probe: bool) -> Result<Self, Error> {
+        Ok(Self {
+            id: String::from(id::ExecId::from_bytes(files::random()?)),
+            create,
+            started: false,
+            running: false,
+            pid: 0,
+            exit_code: None,
+            probe,
+            forget: false,
+            over: watch::Sender::new(false),
+        })
+    }
+
     /// Not over yet.
     pub(super) fn is_live(&self) -> bool {
         self.exit_code.is_none()
@@ -58,21 +79,18 @@ impl Containers {
         if !create.user.is_empty() {
             super::identity::of_running(view.state.pid)?.resolve(&create.user, &[])?;
         }
-        let id = String::from(id::ExecId::from_bytes(files::random()?));
-        let entry = ExecEntry {
-            id: id.clone(),
-            create,
-            started: false,
-            running: false,
-            pid: 0,
-            exit_code: None,
-            over: watch::Sender::new(false),
-        };
+        let entry = ExecEntry::new(create, false)?;
+        let id = entry.id.clone();
         handle.ask(|reply| Msg::ExecAdd { entry: Box::new(entry), reply }).await?;
         let mut owners = self.exec_owners();
         owners.retain(|_, owner| self.shared.containers.get(owner).is_some());
         owners.insert(id.clone(), handle.id.clone());
         Ok(id)
+    }
+
+    /// Sessions that were there before this daemon belong to their container again.
+    pub(super) fn own_execs(&self, owner: &id::ContainerId, execs: impl Iterator<Item = String>) {
+        self.exec_owners().extend(execs.map(|exec| (exec, owner.clone())));
     }
 
     fn exec_owner(&self, id: &str) -> Result<std::sync::Arc<Handle>, Error> {
@@ -148,7 +166,9 @@ impl Actor {
         let finished: Vec<String> = self.execs.values().filter(|e| !e.is_live()).map(|e| e.id.clone()).collect();
         for id in finished.iter().take(finished.len().saturating_sub(FINISHED_KEPT)) {
             self.execs.remove(id);
+            self.exec_unsave(id);
         }
+        self.exec_save(&entry);
         let action = format!("exec_create: {}", entry.command());
         self.emit(&action, [("execID", entry.id.clone())]);
         self.execs.insert(entry.id.clone(), entry);
@@ -200,6 +220,9 @@ impl Actor {
                 if let Some(entry) = self.execs.get_mut(id) {
                     entry.exit_code = Some(code);
                 }
+                if let Some(entry) = self.execs.get(id) {
+                    self.exec_save(entry);
+                }
                 let _ = shim.ask(Request::ExecDelete { id: id.to_owned() }).await;
                 let kind = match code {
                     126 | 127 => ::error::ErrorKind::InvalidParameter,
@@ -214,17 +237,38 @@ impl Actor {
     }
 
     pub(super) fn exec_exited(&mut self, exit: &ExecExit) {
-        let Some(entry) = self.execs.get_mut(&exit.id) else { return };
-        entry.running = false;
-        entry.exit_code = Some(exit.status);
-        entry.over.send_replace(true);
-        self.emit("exec_die", [("exitCode", exit.status.to_string()), ("execID", exit.id.clone())]);
-        self.publish();
+        if let Some(entry) = self.execs.get_mut(&exit.id) {
+            entry.running = false;
+            entry.exit_code = Some(exit.status);
+            let forget = entry.forget;
+            if let Some(entry) = self.execs.get(&exit.id).filter(|e| !e.probe) {
+                self.exec_save(entry);
+            }
+            self.emit("exec_die", [("exitCode", exit.status.to_string()), ("execID", exit.id.clone())]);
+            if let Some(entry) = self.execs.get(&exit.id) {
+                entry.over.send_replace(true);
+            }
+            if forget {
+                self.exec_forget(&exit.id);
+            }
+            self.publish();
+        }
         if let Some(shim) = self.shim.clone() {
             let id = exit.id.clone();
             tokio::spawn(async move {
                 let _ = shim.ask(Request::ExecDelete { id }).await;
             });
+        }
+    }
+    /// Forgets a session, now or as soon as it is over.
+    pub(super) fn exec_forget(&mut self, id: &str) {
+        match self.execs.get_mut(id) {
+            Some(entry) if entry.running => entry.forget = true,
+            Some(_) => {
+                self.execs.remove(id);
+                self.exec_unsave(id);
+            }
+            None => {}
         }
     }
 }

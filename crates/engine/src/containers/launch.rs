@@ -287,6 +287,7 @@ impl Actor {
             self.emit_network("disconnect", &sandbox);
             self.shared.networks.sandbox_release(&self.record.id);
         }
+        self.execs_unsave_all();
         self.unmount_volumes().await;
         self.pending_attach.clear();
         self.publish();

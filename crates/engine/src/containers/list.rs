@@ -27,6 +27,7 @@ const LIST_FILTERS: &[&str] = &[
     "volume",
 ];
 const PRUNE_FILTERS: &[&str] = &["label", "label!", "until"];
+const HEALTH: &[&str] = &["none", "starting", "healthy", "unhealthy"];
 const STATES: &[&str] = &["created", "restarting", "running", "removing", "paused", "exited", "dead"];
 
 impl Containers {
@@ -40,6 +41,14 @@ impl Containers {
         for state in filters.get("status") {
             if !STATES.contains(&state) {
                 return Err(Error::Invalid(format!("invalid filter 'status={state}'")));
+            }
+        }
+        for health in filters.get("health") {
+            if !HEALTH.contains(&health) {
+                return Err(Error::Invalid(format!(
+                    "invalid filter 'health={health}': invalid value for health ({health}): must be one of {}",
+                    HEALTH.join(", ")
+                )));
             }
         }
         let exited: Vec<i32> = filters
@@ -81,12 +90,13 @@ impl Containers {
 fn passes(view: &ContainerView, filters: &Filters) -> bool {
     let any = |key: &str, check: &dyn Fn(&str) -> bool| !filters.contains(key) || filters.get(key).any(check);
     let labels = view.spec.config.labels.as_ref();
+    let health = view.health.as_ref().map_or("none", |h| h.status.as_str());
     any("status", &|s| s == view.state.phase.as_str())
         && any("id", &|id| view.id.as_str().starts_with(id))
         && (!filters.contains("name")
             || filters.fuzzy_match("name", &view.name)
             || filters.fuzzy_match("name", &format!("/{}", view.name)))
-        && any("health", &|h| h == "none")
+        && any("health", &|h| h == health)
         && any("is-task", &|v| v == "false" || v == "0")
         && any("isolation", &|v| v == view.spec.host.isolation)
         && filters.match_kv("label", |key| labels.and_then(|l| l.get(key)).map(String::as_str))

@@ -1,6 +1,6 @@
 //! What is kept on disk about a container.
 
-use container::State;
+use container::{Health, State};
 use id::{ContainerId, Digest};
 use metastore::Table;
 use oci::image::{Descriptor, Platform};
@@ -25,6 +25,9 @@ pub(crate) struct ContainerRecord {
     pub image: ImageRecord,
     pub state: State,
     pub mounts: Vec<MountPoint>,
+    /// What the health check says, once it has been started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
     /// It is going, and its anonymous volumes go with it.
     #[serde(default)]
     pub remove_volumes: bool,

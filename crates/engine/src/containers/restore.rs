@@ -34,6 +34,7 @@ impl Containers {
             let (mut actor, inbox) = self.adopt(record);
             if was_up {
                 actor.reconcile().await;
+                self.own_execs(&id, actor.execs.keys().cloned());
             }
             if actor.record.state.is_alive() {
                 live.push(id);
@@ -81,6 +82,14 @@ impl Containers {
             }
             // Waits for a shim that still sits there (its container's record may be gone), then removes its directory.
             end_shim(&shims.join(&name)).await;
+        }
+        let execs = self.shared.config.exec_root.join("exec");
+        for name in names_in(&execs) {
+            if !live.iter().any(|id| id.as_str() == name)
+                && let Err(error) = files::remove_tree(&execs.join(&name))
+            {
+                tracing::warn!("sweeping exec sessions: {error}");
+            }
         }
         let containers = self.shared.config.data_root.join("containers");
         for name in names_in(&containers) {
@@ -206,6 +215,8 @@ impl Actor {
                     Ok(sandbox) => self.sandbox = Some(sandbox),
                     Err(error) => tracing::warn!("container {}: its network: {error}", self.record.id.short()),
                 }
+                self.execs_restore(state.execs).await;
+                self.follow_health();
                 self.persist();
                 self.publish();
             }

@@ -1,6 +1,7 @@
 //! What callers give and get.
 
 use id::ContainerId;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::Error;
@@ -110,7 +111,8 @@ pub struct LogOptions {
 }
 
 /// An exec session to make.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ExecCreate {
     /// Program and arguments.
     pub cmd: Vec<String>,

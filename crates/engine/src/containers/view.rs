@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use container::State;
+use container::{Health, State};
 use id::{ContainerId, Digest};
 use oci::image::Descriptor;
 use spec::{ContainerSpec, EndpointSettings};
@@ -35,6 +35,8 @@ pub struct ContainerView {
     pub os: String,
     /// Where it is in its life.
     pub state: State,
+    /// What the health check says, once it has been started.
+    pub health: Option<Health>,
     /// `<data-root>/containers/<id>`.
     pub dir: PathBuf,
     /// The json-file log, if that is the driver.
@@ -131,6 +133,7 @@ pub(crate) fn build(
         manifest: Some(record.image.manifest.clone()),
         os: record.image.platform.os.clone(),
         state: record.state.clone(),
+        health: record.health.clone(),
         log_path: json_file.then(|| dir.join(format!("{}-json.log", record.id))),
         dir,
         layers,

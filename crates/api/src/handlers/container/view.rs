@@ -1,10 +1,10 @@
 //! What inspect and list show of a container.
 
 use api_types::container::{
-    ContainerInspect, ContainerSummary, HostConfigSummary, MountPoint, NetworkSettings, NetworkSettingsSummary,
-    PortSummary, RootFsSnapshot, RootFsStorage, State, Storage,
+    ContainerInspect, ContainerSummary, Health, HealthSummary, HealthcheckResult, HostConfigSummary, MountPoint,
+    NetworkSettings, NetworkSettingsSummary, PortSummary, RootFsSnapshot, RootFsStorage, State, Storage,
 };
-use container::Phase;
+use container::{HealthStatus, Phase};
 use engine::ContainerView;
 
 use crate::handlers::convert;
@@ -63,7 +63,21 @@ fn state(view: &ContainerView) -> State {
         error: state.error.clone(),
         started_at: convert::time(state.started_at),
         finished_at: convert::time(state.finished_at),
-        health: None,
+        health: view.health.as_ref().map(health),
+    }
+}
+
+fn health(health: &container::Health) -> Health {
+    let results = health.log.iter().map(|result| HealthcheckResult {
+        start: convert::time(result.start),
+        end: convert::time(result.end),
+        exit_code: i64::from(result.exit_code),
+        output: result.output.clone(),
+    });
+    Health {
+        status: health.status.as_str().to_owned(),
+        failing_streak: i64::from(health.failing_streak),
+        log: Some(results.collect()),
     }
 }
 
@@ -96,7 +110,11 @@ pub(crate) fn summary(view: &ContainerView, image: String) -> ContainerSummary {
         ports: ports(&view.network.ports),
         labels: view.spec.config.labels.clone().unwrap_or_default(),
         state: view.state.phase.as_str().to_owned(),
-        status: status(&view.state, convert::now()),
+        status: status(&view.state, view.health.as_ref(), convert::now()),
+        health: Some(HealthSummary {
+            status: view.health.as_ref().map_or("none", |h| h.status.as_str()).to_owned(),
+            failing_streak: view.health.as_ref().map_or(0, |h| i64::from(h.failing_streak)),
+        }),
         host_config: HostConfigSummary {
             network_mode: view.spec.host.network_mode.clone(),
             annotations: view.spec.host.annotations.clone().unwrap_or_default(),
@@ -143,10 +161,14 @@ fn ports(map: &spec::PortMap) -> Vec<PortSummary> {
 }
 
 /// `Up 2 hours (Paused)`, `Exited (0) 3 seconds ago`, … (moby `State.String`).
-fn status(state: &container::State, now: i64) -> String {
+fn status(state: &container::State, health: Option<&container::Health>, now: i64) -> String {
     let since = |then: i64| units::duration::human_duration(now.saturating_sub(then).max(0));
     match state.phase {
-        Phase::Running => format!("Up {}", since(state.started_at)),
+        Phase::Running => match health.map(|h| h.status) {
+            None => format!("Up {}", since(state.started_at)),
+            Some(HealthStatus::Starting) => format!("Up {} (health: starting)", since(state.started_at)),
+            Some(other) => format!("Up {} ({})", since(state.started_at), other.as_str()),
+        },
         Phase::Paused => format!("Up {} (Paused)", since(state.started_at)),
         Phase::Restarting => format!("Restarting ({}) {} ago", state.exit_code, since(state.finished_at)),
         Phase::Removing => "Removal In Progress".to_owned(),
@@ -171,7 +193,7 @@ mod tests {
             exit_code: 3,
             ..container::State::default()
         };
-        assert_eq!(status(&state, 300 * SECOND), want);
+        assert_eq!(status(&state, None, 300 * SECOND), want);
     }
 
     #[test]
@@ -182,6 +204,18 @@ mod tests {
         check(Phase::Restarting, "Restarting (3) About a minute ago");
         check(Phase::Created, "Created");
         check(Phase::Dead, "Dead");
+    }
+
+    #[test]
+    fn a_running_container_tells_its_health() {
+        let state = container::State { phase: Phase::Running, started_at: 100 * SECOND, ..container::State::default() };
+        let told = |status| {
+            let health = container::Health { status, ..container::Health::default() };
+            super::status(&state, Some(&health), 103 * SECOND)
+        };
+        assert_eq!(told(HealthStatus::Starting), "Up 3 seconds (health: starting)");
+        assert_eq!(told(HealthStatus::Healthy), "Up 3 seconds (healthy)");
+        assert_eq!(told(HealthStatus::Unhealthy), "Up 3 seconds (unhealthy)");
     }
 
     #[test]
