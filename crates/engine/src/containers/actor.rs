@@ -539,6 +539,7 @@ impl Actor {
         }
         self.release_run().await;
         self.remove_volumes().await;
+        super::mounts::release_images(&self.shared, self.id(), &self.record.mounts);
         self.shared.images.rootfs().remove_rw(self.id())?;
         files::remove_tree(&self.shared.container_dir(self.id()))?;
         self.shared.meta.delete(CONTAINERS, self.record.id.as_str())?;

@@ -43,7 +43,6 @@ impl Actor {
                 rootfs
             }
         };
-        super::mounts::check_sources(&self.record.mounts)?;
         let sandbox = self.shared.networks.sandbox_create(self.sandbox_spec()?).await.map_err(Error::Sandbox)?;
         self.emit_network("connect", &sandbox);
         let network_files = self.write_network_files(&sandbox)?;

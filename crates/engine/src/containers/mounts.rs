@@ -1,7 +1,10 @@
 //! From what the user declares (`Binds`, `Mounts`, `VolumesFrom`, `Volumes`) to mount points.
 
+mod attach;
 mod declare;
 mod fill;
+mod images;
+mod propagation;
 mod run;
 
 use id::ContainerId;
@@ -13,7 +16,9 @@ use super::view::MountPoint;
 use crate::Error;
 use crate::engine::Shared;
 
-pub(crate) use run::{Held, check_sources};
+pub(crate) use attach::{sweep, whole_tree};
+pub(crate) use images::{layer_ids, release as release_images};
+pub(crate) use run::Held;
 
 /// A mount point, and the volume that must be there for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +72,12 @@ impl Points {
                 if point.kind == "volume" {
                     shared.volumes.hold(&point.name, self.id.as_str())?;
                 }
+                if point.kind == "image" {
+                    let again = MountPoint { source: point.name.clone(), ..point.clone() };
+                    let again = self.with_image(shared, again)?;
+                    self.put(again);
+                    continue;
+                }
                 self.put(MountPoint { rw: point.rw && !from.read_only, copy: false, ..point.clone() });
             }
         }
@@ -75,6 +86,9 @@ impl Points {
 
     fn with_volume(&mut self, shared: &Shared, wanted: Wanted) -> Result<MountPoint, Error> {
         let Wanted { mut point, volume } = wanted;
+        if point.kind == "image" {
+            return self.with_image(shared, point);
+        }
         let Some(volume) = volume else { return Ok(point) };
         let anonymous = volume.name.is_empty();
         let made = shared.volumes.create(volume, Some(self.id.as_str()))?;
@@ -114,6 +128,7 @@ impl Points {
     /// The container is not made.
     pub(crate) fn undo(&self, shared: &Shared) {
         shared.volumes.release(self.id.as_str());
+        images::release(shared, &self.id, &self.all);
         for name in &self.made {
             remove_anonymous(shared, name, &self.id);
         }

@@ -71,6 +71,8 @@ impl Containers {
 
     /// Removes what belongs to no living container: sandboxes, shims' directories, cgroups, orphaned directories.
     async fn sweep(&self, live: &[id::ContainerId]) {
+        super::mounts::sweep(&self.shared);
+        self.sweep_layers();
         if let Err(error) = self.shared.networks.sweep(live).await {
             tracing::warn!("sweeping networks: {error}");
         }
@@ -103,6 +105,21 @@ impl Containers {
                     tracing::warn!("sweeping containers: {error}");
                 }
             }
+        }
+    }
+
+    /// Read-write layers that belong to no container and to no image mount of one.
+    fn sweep_layers(&self) {
+        let mut known = std::collections::HashSet::new();
+        for handle in self.shared.containers.all() {
+            let view = handle.view();
+            known.extend(super::mounts::layer_ids(&view.id, &view.mounts).into_iter().map(|id| id.to_string()));
+            known.insert(view.id.to_string());
+        }
+        // A damaged record is no reason to take its container's files.
+        let spared = |name: &str| known.contains(name) || !matches!(self.shared.meta.get(CONTAINERS, name), Ok(None));
+        if let Err(error) = self.shared.images.rootfs().sweep_rw(spared) {
+            tracing::warn!("sweeping layers: {error}");
         }
     }
 }

@@ -81,7 +81,11 @@ impl Containers {
                 root
             } else {
                 let mount = shared.images.rootfs().rw_mount(&view.id, None)?;
-                overlay(&mount, wanted == TreeUse::Write)?
+                // Where something is to be mounted, its place may have to be made.
+                let mounted = wanted != TreeUse::Export && !view.mounts.is_empty();
+                let root =
+                    overlay(&mount, mounted || wanted == TreeUse::Write).map_err(|e| io("mount", &mount.upper, e))?;
+                if mounted { super::mounts::whole_tree(&shared, &view, root)? } else { Root::from_fd(root) }
             };
             Ok(Tree { root, view, reference })
         };
@@ -148,23 +152,27 @@ fn running_root(view: &ContainerView) -> Result<Root, Error> {
 
 /// A mount of a container's layers that is attached nowhere and goes with its descriptor. To read, its own layer is
 /// one more lower one, so that a running container's mount does not have a rival for it.
-fn overlay(mount: &image::RootfsMount, writable: bool) -> Result<Root, Error> {
-    let fail = |e| io("mount", &mount.upper, e);
-    let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(fail)?;
-    fsconfig_set_string(&fs, "source", "overlay").map_err(fail)?;
+fn overlay(mount: &image::RootfsMount, writable: bool) -> Result<OwnedFd, Errno> {
+    let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&fs, "source", "overlay")?;
     let own = (!writable).then_some(&mount.upper);
     for layer in own.into_iter().chain(&mount.lower) {
-        fsconfig_set_string(&fs, "lowerdir+", layer).map_err(fail)?;
+        fsconfig_set_string(&fs, "lowerdir+", layer)?;
     }
     if writable {
-        fsconfig_set_string(&fs, "upperdir", &mount.upper).map_err(fail)?;
-        fsconfig_set_string(&fs, "workdir", &mount.work).map_err(fail)?;
+        fsconfig_set_string(&fs, "upperdir", &mount.upper)?;
+        fsconfig_set_string(&fs, "workdir", &mount.work)?;
         // Kernels built without an index say EINVAL.
         let _ = fsconfig_set_string(&fs, "index", "off");
     }
-    fsconfig_create(&fs).map_err(fail)?;
+    fsconfig_create(&fs)?;
     let flags = if writable { MountAttrFlags::empty() } else { MountAttrFlags::MOUNT_ATTR_RDONLY };
-    Ok(Root::from_fd(fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, flags).map_err(fail)?))
+    fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, flags)
+}
+
+/// The same to read, for others.
+pub(super) fn read_only(mount: &image::RootfsMount) -> Result<OwnedFd, Errno> {
+    overlay(mount, false)
 }
 
 fn io(op: &'static str, path: &Path, errno: Errno) -> Error {
@@ -200,6 +208,13 @@ impl Tree {
             mtime: stat.st_mtime.saturating_mul(1_000_000_000).saturating_add_unsigned(stat.st_mtime_nsec),
             link_target,
         })
+    }
+
+    /// The mount that a path lies in, if any.
+    fn mount_at(&self, path: &str) -> Option<&super::MountPoint> {
+        let at = self.follow(&absolute(path));
+        let inside = self.view.mounts.iter().filter(|p| at.starts_with(&p.destination));
+        inside.max_by_key(|p| p.destination.len())
     }
 
     /// Where a path leads when all links are followed as far as they go.
@@ -277,8 +292,12 @@ impl Tree {
     /// # Errors
     /// No such directory; a root file system that is read-only; a broken archive.
     pub fn extract<R: Read>(&self, path: &str, input: R, how: Extract) -> Result<(), Error> {
-        if self.view.spec.host.readonly_rootfs {
-            return Err(Error::Forbidden("container rootfs is marked read-only".to_owned()));
+        match self.mount_at(path) {
+            Some(point) if !point.rw => return Err(Error::Forbidden("mounted volume is marked read-only".to_owned())),
+            None if self.view.spec.host.readonly_rootfs => {
+                return Err(Error::Forbidden("container rootfs is marked read-only".to_owned()));
+            }
+            _ => {}
         }
         let fd = self.open(path, OFlags::PATH)?;
         let stat = fstat(&fd).map_err(|e| io("stat", Path::new(path), e))?;

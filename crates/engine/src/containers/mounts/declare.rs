@@ -93,7 +93,7 @@ fn from_mount(mount: &MountSpec) -> Result<Wanted, Error> {
         MountType::Tmpfs if !mount.source.is_empty() => Err("field Source must not be specified".to_owned()),
         // The bundle makes these from the declaration.
         MountType::Tmpfs => Ok(Wanted { point, volume: None }),
-        MountType::Image => return Err(Error::NotImplemented("mounting an image")),
+        MountType::Image => image(mount, point),
         _ => Err("mount type unknown".to_owned()),
     };
     wanted.map_err(|why| invalid(&why))
@@ -149,6 +149,21 @@ fn volume(mount: &MountSpec, mut point: MountPoint) -> Result<Wanted, String> {
         labels: options.labels.unwrap_or_default(),
     };
     Ok(Wanted { point, volume: Some(volume) })
+}
+
+fn image(mount: &MountSpec, mut point: MountPoint) -> Result<Wanted, String> {
+    if mount.source.is_empty() {
+        return Err("field Source must not be empty".to_owned());
+    }
+    let options = mount.image_options.clone().unwrap_or_default();
+    if !options.subpath.is_empty() {
+        check_subpath(&options.subpath)?;
+    }
+    point.source.clone_from(&mount.source);
+    Propagation::RPrivate.as_str().clone_into(&mut point.propagation);
+    point.rw = false;
+    point.subpath = options.subpath;
+    Ok(Wanted { point, volume: None })
 }
 
 /// As Go's `filepath.IsLocal`: relative, and never above where it begins.

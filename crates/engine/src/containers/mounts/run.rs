@@ -1,6 +1,6 @@
 //! Volumes while a container runs.
 
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use fsroot::Root;
@@ -8,6 +8,8 @@ use rustix::fs::{Mode, OFlags};
 
 use super::super::actor::Actor;
 use super::super::view::MountPoint;
+use super::attach::{Attached, image_tree, path_of};
+use super::propagation;
 use crate::engine::Shared;
 use crate::{Error, files};
 
@@ -17,10 +19,12 @@ pub(crate) struct Held {
     pub(crate) mounts: Vec<bundle::Mount>,
     /// Places within volumes. The runtime opens them by way of this process, so nobody can put something else there.
     handles: Vec<OwnedFd>,
+    /// Images that are mounted.
+    attached: Vec<Attached>,
 }
 
 /// Makes the sources of binds that shall be made, and looks for those of the others.
-pub(crate) fn check_sources(points: &[MountPoint]) -> Result<(), Error> {
+fn check_sources(points: &[MountPoint]) -> Result<(), Error> {
     for point in points.iter().filter(|p| p.kind == "bind") {
         if Path::new(&point.source).exists() {
             continue;
@@ -52,6 +56,7 @@ impl Actor {
         let points = self.record.mounts.clone();
         let work = move || -> Result<Held, Error> {
             check_sources(&points)?;
+            propagation::check(&points)?;
             let mut held = Held::default();
             for point in &points {
                 match point.kind.as_str() {
@@ -61,6 +66,12 @@ impl Actor {
                         let source = held.place(&path, &point.subpath)?;
                         held.mounts.push(mount(point, source)?);
                         emit_mount(&shared, id.as_str(), point);
+                    }
+                    "image" => {
+                        let attached = Attached::new(&shared, &image_tree(&shared, &id, point)?)?;
+                        let source = held.place(attached.path(), &point.subpath)?;
+                        held.attached.push(attached);
+                        held.mounts.push(mount(point, source)?);
                     }
                     // tmpfs: the bundle makes them from the declaration.
                     _ => {}
@@ -124,9 +135,9 @@ impl Held {
         };
         let root = Root::open(volume).map_err(missing)?;
         let fd = root.open_inside(Path::new(subpath), OFlags::PATH, Mode::empty()).map_err(missing)?;
-        let path = format!("/proc/{}/fd/{}", std::process::id(), fd.as_raw_fd());
+        let path = path_of(&fd);
         self.handles.push(fd);
-        Ok(path.into())
+        Ok(path)
     }
 }
 
