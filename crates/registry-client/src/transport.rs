@@ -31,6 +31,9 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(90);
 const IDLE_PER_HOST: usize = 8;
+/// What may be on its way by HTTP/2, in bytes: per blob, and in all.
+const STREAM_WINDOW: u32 = 2 << 20;
+const CONNECTION_WINDOW: u32 = 8 << 20;
 
 /// Sends requests. One per client.
 #[derive(Debug)]
@@ -48,6 +51,8 @@ impl Transport {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_PER_HOST)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .http1_max_headers(256)
             .http1_max_buf_size(256 * 1024)
             .build(connector);

@@ -37,6 +37,8 @@ pub struct Options {
     pub login: Login,
     /// HTTPS with a certificate of a new authority, see [`Registry::ca_pem`].
     pub tls: bool,
+    /// With `tls`: speaks HTTP/2 to whom asks for it.
+    pub http2: bool,
     /// The certificate is for this name only, and not for the address.
     pub tls_name: Option<String>,
     /// Knows no HEAD of manifests (405).
@@ -62,6 +64,8 @@ pub struct Logged {
     pub authorization: Option<String>,
     /// The value of `Range`.
     pub range: Option<String>,
+    /// It came by HTTP/2.
+    pub http2: bool,
     /// The value of `User-Agent`.
     pub user_agent: Option<String>,
     /// The form that a token was asked for with.
@@ -113,7 +117,7 @@ impl Registry {
         listener.set_nonblocking(true).expect("a nonblocking socket");
         let address = listener.local_addr().expect("an address");
         let (tls, ca_pem) = if options.tls {
-            let (config, pem) = tls::server(options.tls_name.as_deref());
+            let (config, pem) = tls::server(options.tls_name.as_deref(), options.http2);
             (Some(config), Some(pem))
         } else {
             (None, None)

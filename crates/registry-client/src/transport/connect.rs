@@ -160,7 +160,11 @@ pub(super) enum Stream {
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        Connected::new().proxy(matches!(self, Self::Plain { proxied: true, .. }))
+        match self {
+            Self::Plain { proxied, .. } => Connected::new().proxy(*proxied),
+            Self::Tls(tls) if tls.get_ref().1.alpn_protocol() == Some(b"h2") => Connected::new().negotiated_h2(),
+            Self::Tls(_) => Connected::new(),
+        }
     }
 }
 

@@ -69,12 +69,13 @@ impl TlsSettings {
                 Err(e) => return Err(TransportError::Files(format!("tls: {e}"))),
             }
         };
-        let config = match files.identity {
+        let mut config = match files.identity {
             Some((chain, key)) => {
                 builder.with_client_auth_cert(chain, key).map_err(|e| TransportError::Files(format!("tls: {e}")))?
             }
             None => builder.with_no_client_auth(),
         };
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let config = Arc::new(config);
         made.insert(key, config.clone());
         Ok(config)

@@ -2,7 +2,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use registry_client::{Client, Config, Proxies};
-use testkit::registry::{Options, Registry};
+use testkit::registry::{Fault, Options, Registry, When};
 
 use crate::{client, config, fetch, image, reference};
 
@@ -160,7 +160,26 @@ async fn hosts_files_name_authorities() {
         let (client, _certs) = with_hosts(&format!("[host.\"{url}\"]\n{extra}\n"));
         client.repository(&reference("reg.example:5000/a:1"), None).resolve().await.expect(&extra);
     }
-    let (client, _certs) = with_hosts(&format!("[host.\"{url}\"]\nca = \"absent.crt\"\n"));
+    let (client, _certs) = with_hosts(&format!("server = \"{url}\"\nca = \"absent.crt\"\n"));
     let e = client.repository(&reference("reg.example:5000/a:1"), None).resolve().await.expect_err("no authority");
     assert!(e.to_string().contains("absent.crt"), "{e}");
+}
+
+#[tokio::test]
+async fn http2_is_spoken_where_it_is_offered() {
+    let registry = Registry::with(Options { tls: true, http2: true, ..Options::default() });
+    let image = image();
+    registry.push("a", "1", &image);
+    let r = client().repository(&reference(&registry.name("a:1")), None);
+    r.resolve().await.expect("resolves");
+    let layer = &image.layers[0].blob;
+    assert_eq!(fetch(&r, layer, 0).await.expect("layer"), layer.bytes);
+    assert!(registry.take_log().iter().all(|l| l.http2));
+    // A connection that breaks in the middle is taken up again like any other.
+    registry.fault(When::get("/blobs/").times(2), Fault::TruncateAfter(500_000));
+    assert_eq!(fetch(&r, layer, 0).await.expect("layer"), layer.bytes);
+    assert!(
+        registry.bytes_sent() <= layer.bytes.len() as u64 * 22 / 10 + 256 * 1024,
+        "only what is missing comes again"
+    );
 }

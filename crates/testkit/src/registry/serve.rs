@@ -15,7 +15,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::HeaderMap;
 use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
@@ -95,22 +95,34 @@ async fn connection(shared: Arc<Shared>, tcp: tokio::net::TcpStream, tls: Option
     let handle = Arc::new(handle);
     let Ok(tcp) = tokio::net::TcpStream::from_std(tcp) else { return };
     match tls {
-        None => http(shared, tcp, handle).await,
+        None => http(shared, tcp, handle, false).await,
         Some(config) => {
             if let Ok(stream) = TlsAcceptor::from(config).accept(tcp).await {
-                http(shared, stream, handle).await;
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                http(shared, stream, handle, http2).await;
             }
         }
     }
 }
 
-async fn http(shared: Arc<Shared>, io: impl AsyncRead + AsyncWrite + Unpin, handle: Arc<std::net::TcpStream>) {
+async fn http(
+    shared: Arc<Shared>,
+    io: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    handle: Arc<std::net::TcpStream>,
+    http2: bool,
+) {
     let service = service_fn(move |request| {
         let (shared, handle) = (shared.clone(), handle.clone());
         async move { answer(&shared, request, &handle).await }
     });
     // The client may go away at any time.
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(io), service).await;
+    let io = TokioIo::new(io);
+    if http2 {
+        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _ = server.serve_connection(io, service).await;
+    } else {
+        let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
+    }
 }
 
 async fn answer(
@@ -119,6 +131,7 @@ async fn answer(
     handle: &Arc<std::net::TcpStream>,
 ) -> Result<Response<Outgoing>, Cut> {
     let (head, body) = request.into_parts();
+    let http2 = head.version == hyper::Version::HTTP_2;
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
     let request = Request {
         method: head.method.as_str().to_owned(),
@@ -133,6 +146,7 @@ async fn answer(
     lock(&shared.log).push(Logged {
         authorization: text("authorization"),
         range: text("range"),
+        http2,
         user_agent: text("user-agent"),
         form: if request.path == "/token" {
             String::from_utf8_lossy(&request.body).into_owned()

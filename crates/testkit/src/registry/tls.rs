@@ -7,7 +7,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 
 /// The server's settings and the authority's certificate. Without `name` the certificate is for 127.0.0.1 and localhost.
-pub(super) fn server(name: Option<&str>) -> (Arc<ServerConfig>, String) {
+pub(super) fn server(name: Option<&str>, http2: bool) -> (Arc<ServerConfig>, String) {
     let ca_key = KeyPair::generate().expect("a key");
     let mut ca = CertificateParams::new(Vec::new()).expect("parameters");
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -21,11 +21,14 @@ pub(super) fn server(name: Option<&str>) -> (Arc<ServerConfig>, String) {
     let params = CertificateParams::new(names).expect("parameters");
     let certificate = params.signed_by(&key, &Issuer::new(ca, ca_key)).expect("a certificate");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("protocol versions")
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
         .expect("a certificate with its key");
+    if http2 {
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    }
     (Arc::new(config), ca_certificate.pem())
 }
