@@ -185,6 +185,7 @@ fn configuration_is_reloaded() {
         ("debug", "true"),
         ("default-ipc-mode", "shareable"),
         ("default-runtime", "runc"),
+        ("runtimes", ""),
         ("default-shm-size", "16777216"),
         ("features", "map[x:true]"),
         ("insecure-registries", "[\"10.9.0.0/16\",\"r.example:5000\"]"),

@@ -203,7 +203,7 @@ impl Engine {
             ..shared.config.clone()
         };
         let registry = crate::images::client(&config.registry)?;
-        let mut attributes = reload_attributes(&config);
+        let mut attributes = reload_attributes(&config, shared.host.cgroup_v2);
         attributes.extend(extra);
         shared.images.set_concurrency(config.max_concurrent_downloads, config.max_concurrent_uploads);
         *shared.live.write().unwrap_or_else(PoisonError::into_inner) = Live { config: Arc::new(config), registry };
@@ -223,11 +223,16 @@ impl Engine {
 }
 
 /// The settings as moby tells them after a reload.
-fn reload_attributes(config: &Config) -> BTreeMap<String, String> {
+fn reload_attributes(config: &Config, cgroup_v2: bool) -> BTreeMap<String, String> {
+    let cgroupns = match config.default_cgroupns_mode.as_str() {
+        "" if cgroup_v2 => "private",
+        "" => "host",
+        mode => mode,
+    };
     let list = |list: &[String]| serde_json::Value::from(list.to_vec()).to_string();
     [
         ("debug", config.debug.to_string()),
-        ("default-cgroupns-mode", config.default_cgroupns_mode.clone()),
+        ("default-cgroupns-mode", cgroupns.to_owned()),
         ("default-ipc-mode", config.default_ipc_mode.clone()),
         ("default-shm-size", config.default_shm_size.to_string()),
         ("insecure-registries", list(&config.registry.insecure)),
