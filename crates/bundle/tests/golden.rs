@@ -109,7 +109,7 @@ fn ours(case: &Value) -> Value {
         default_action: SeccompAction::Allow,
         default_errno_ret: None,
         architectures: Vec::new(),
-        flags: Vec::new(),
+        flags: None,
         listener_path: String::new(),
         listener_metadata: String::new(),
         syscalls: Vec::new(),

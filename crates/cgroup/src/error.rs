@@ -88,6 +88,43 @@ pub enum Error {
         /// errno.
         errno: Errno,
     },
+    /// The systemd driver on a host that systemd does not run.
+    #[error("systemd not running on this host, cannot use systemd cgroups manager")]
+    NoSystemd,
+    /// The conversation with systemd broke off, or made no sense.
+    #[error("no answer from systemd to {operation}")]
+    Bus {
+        /// What was asked.
+        operation: &'static str,
+    },
+    /// systemd said no.
+    #[error("systemd: {message} ({name})")]
+    Systemd {
+        /// Name of the error on the bus.
+        name: String,
+        /// In words.
+        message: String,
+    },
+    /// A job of systemd did not end well.
+    #[error("systemd could not start or stop {unit}: job {result}")]
+    SystemdJob {
+        /// The unit.
+        unit: String,
+        /// As `failed`, `timeout`, `canceled`.
+        result: String,
+    },
+    /// A cgroup path is no `slice:prefix:name`, or names units that cannot be.
+    #[error("expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got {path:?} instead")]
+    InvalidUnit {
+        /// The path.
+        path: String,
+    },
+    /// A list of CPUs or memory nodes that is none.
+    #[error("invalid list of CPUs or memory nodes {list:?}")]
+    InvalidCpuList {
+        /// The list.
+        list: String,
+    },
     /// A kernel file holds something unexpected.
     #[error("unexpected content of {}", .path.display())]
     Malformed {
@@ -114,12 +151,18 @@ impl HasKind for Error {
             | Self::InvalidUnifiedKey { .. }
             | Self::SwapBelowMemory { .. }
             | Self::SwapWithoutMemory
+            | Self::InvalidUnit { .. }
+            | Self::InvalidCpuList { .. }
             | Self::InvalidDeviceAccess { .. } => ErrorKind::InvalidParameter,
             Self::MemoryBusy { .. } => ErrorKind::Conflict,
             Self::NoController { .. } | Self::UnifiedWithoutV2 => ErrorKind::NotImplemented,
-            Self::NotMounted => ErrorKind::Unavailable,
+            Self::NotMounted | Self::NoSystemd | Self::Bus { .. } => ErrorKind::Unavailable,
             Self::FreezeTimeout { .. } => ErrorKind::DeadlineExceeded,
-            Self::DeviceFilter { .. } | Self::Io { .. } | Self::Malformed { .. } => ErrorKind::System,
+            Self::Systemd { .. }
+            | Self::SystemdJob { .. }
+            | Self::DeviceFilter { .. }
+            | Self::Io { .. }
+            | Self::Malformed { .. } => ErrorKind::System,
         }
     }
 }

@@ -19,6 +19,7 @@ mod oom;
 mod remove;
 mod stats;
 mod step;
+pub mod systemd;
 mod v1;
 mod v2;
 

@@ -21,7 +21,7 @@ pub use resources::{
     Resources, ThrottleDevice, WeightDevice,
 };
 pub use seccomp::{Seccomp, SeccompAction, SeccompArch, SeccompArg, SeccompOp, SeccompRule};
-pub use state::{State, Status};
+pub use state::{ContainerProcessState, State, Status};
 
 use crate::{is_false, nullable};
 

@@ -18,6 +18,8 @@ pub(crate) enum FromChild {
     },
     /// Hooks of the runtime may run now; answered with [`ToChild::Go`].
     Hooks,
+    /// The listener of the filter, which is loaded, comes along; answered with [`ToChild::Go`] when it is where it belongs.
+    Listener,
     /// Nothing is left but the filter and execve.
     Ready,
     /// It went wrong.

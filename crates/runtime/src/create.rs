@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
-use oci::runtime::{Process, Spec};
+use oci::runtime::{Process, Spec, Status};
 use rustix::process::Pid;
 use shim_proto::{Conn, ConnError, Rootfs, StartError, Step};
 use sys::process::{Cloned, flags};
@@ -150,6 +150,9 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
         console: None,
         ready: false,
         hooks: hooks::runner(create.spec, create.id, create.manner.bundle),
+        listener: create.filter.and_then(|filter| {
+            filter.listener(|| hooks::state(create.spec, create.id, create.manner.bundle, Status::Creating))
+        }),
     };
     if clone_flags & flags::NEWUSER != 0 {
         maps(create.spec).write(pid)?;

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use oci::runtime::{Linux, NamespaceType, Process, Spec};
+use oci::runtime::{Linux, NamespaceType, Process, Spec, State, Status, VERSION};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::thread::CpuSet;
@@ -17,7 +17,7 @@ use crate::filter::Filter;
 use crate::manner::Manner;
 use crate::starting::{Starting, Whose};
 use crate::stdio::Stdio;
-use crate::{child, validate};
+use crate::{child, hooks, validate};
 
 /// A process to be run in a running container.
 #[derive(Debug)]
@@ -108,6 +108,12 @@ fn cpus(list: &str) -> std::result::Result<Option<CpuSet>, &str> {
     Ok(any.then_some(set))
 }
 
+/// The container, for who is asked about system calls.
+fn state(exec: &Exec<'_>) -> State {
+    let spec = Spec { oci_version: VERSION.to_owned(), ..Spec::default() };
+    State { pid: Some(exec.pid), ..hooks::state(&spec, exec.id, exec.manner.bundle, Status::Running) }
+}
+
 fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
     validate::process(exec.process)?;
     let affinity = affinity(exec.process)?;
@@ -155,6 +161,7 @@ fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
         console: None,
         ready: false,
         hooks: None,
+        listener: exec.filter.and_then(|filter| filter.listener(|| state(exec))),
     };
     release(&starting, exec.process, exec.manner.outlives)?;
     Ok(starting)

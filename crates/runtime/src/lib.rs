@@ -24,6 +24,7 @@ mod filter;
 mod foreign;
 mod hooks;
 mod limits;
+mod listener;
 mod manner;
 mod mapping;
 mod namespaces;

@@ -9,6 +9,7 @@ use shim_proto::{Conn, ConnError, StartError, Step};
 
 use crate::channel::{FromChild, ToChild};
 use crate::failure::Failure;
+use crate::listener::Listener;
 
 /// A process that was started.
 #[derive(Debug)]
@@ -53,6 +54,8 @@ pub struct Starting {
     pub(crate) console: Option<OwnedFd>,
     pub(crate) ready: bool,
     pub(crate) hooks: Option<HookRunner>,
+    /// Who gets the listener of its filter.
+    pub(crate) listener: Option<Listener>,
 }
 
 impl std::fmt::Debug for Starting {
@@ -120,6 +123,13 @@ impl Starting {
             FromChild::Hooks => {
                 if let (Some(hooks), Some((pid, _))) = (&mut self.hooks, &self.process) {
                     hooks(*pid)?;
+                }
+                self.conn.send(&ToChild::Go, &[]).map_err(|e| Failure::plain(Step::Lost, e.to_string()))?;
+            }
+            FromChild::Listener => {
+                let fd = fds.pop().ok_or_else(|| Failure::plain(Step::Lost, "no listener came"))?;
+                if let (Some(listener), Some((pid, _))) = (&self.listener, &self.process) {
+                    listener.hand_over(*pid, &fd)?;
                 }
                 self.conn.send(&ToChild::Go, &[]).map_err(|e| Failure::plain(Step::Lost, e.to_string()))?;
             }

@@ -22,11 +22,13 @@ const RET_TRACE: u32 = 0x7ff0_0000;
 const RET_LOG: u32 = 0x7ffc_0000;
 const RET_ALLOW: u32 = 0x7fff_0000;
 
+const SPEC_ALLOW: u32 = 1 << 2;
+
 /// Flags of seccomp(2), `SECCOMP_FILTER_FLAG_*`.
 const FLAGS: &[(&str, u32)] = &[
     ("SECCOMP_FILTER_FLAG_TSYNC", 0),
     ("SECCOMP_FILTER_FLAG_LOG", 1 << 1),
-    ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", 1 << 2),
+    ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", SPEC_ALLOW),
     ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 1 << 5),
 ];
 
@@ -61,9 +63,13 @@ pub enum CompileError {
     /// Notification for everything would stop the runtime itself.
     #[error("SCMP_ACT_NOTIFY cannot be used as default action")]
     NotifyDefault,
-    /// Notification of write(2) would stop the runtime while it hands the listener over.
-    #[error("SCMP_ACT_NOTIFY cannot be used for the write syscall")]
-    NotifyWrite,
+    /// Notification of this call would stop a runtime while it hands the listener over: write(2) with runc, sendmsg(2)
+    /// here.
+    #[error("SCMP_ACT_NOTIFY cannot be used for the {name} syscall")]
+    NotifyHandOver {
+        /// The call.
+        name: String,
+    },
 }
 
 /// What happens to one system call.
@@ -79,10 +85,7 @@ enum Fate {
 /// # Errors
 /// [`CompileError`].
 pub fn compile(spec: &Seccomp, native: Arch) -> Result<Program, CompileError> {
-    let flags = spec.flags.iter().try_fold(0, |all, flag| {
-        let known = FLAGS.iter().find(|(name, _)| name == flag);
-        known.map(|(_, bit)| all | bit).ok_or_else(|| CompileError::Flag(flag.clone()))
-    })?;
+    let flags = flags(spec)?;
     check(spec)?;
     let mut archs: Vec<Arch> = spec.architectures.iter().filter_map(|a| Arch::from_oci(*a)).collect();
     if !archs.contains(&native) {
@@ -115,13 +118,24 @@ pub fn compile(spec: &Seccomp, native: Arch) -> Result<Program, CompileError> {
     Ok(Program { bytes: bytes(&program), flags, notify })
 }
 
+/// A profile that says nothing of flags gets runc's choice.
+fn flags(spec: &Seccomp) -> Result<u32, CompileError> {
+    let Some(flags) = &spec.flags else { return Ok(SPEC_ALLOW) };
+    flags.iter().try_fold(0, |all, flag| {
+        let known = FLAGS.iter().find(|(name, _)| name == flag);
+        known.map(|(_, bit)| all | bit).ok_or_else(|| CompileError::Flag(flag.clone()))
+    })
+}
+
 fn check(spec: &Seccomp) -> Result<(), CompileError> {
     if spec.default_action == SeccompAction::Notify {
         return Err(CompileError::NotifyDefault);
     }
     for rule in &spec.syscalls {
-        if rule.action == SeccompAction::Notify && rule.names.iter().any(|n| n == "write") {
-            return Err(CompileError::NotifyWrite);
+        if rule.action == SeccompAction::Notify
+            && let Some(name) = rule.names.iter().find(|n| matches!(n.as_str(), "write" | "sendmsg"))
+        {
+            return Err(CompileError::NotifyHandOver { name: name.clone() });
         }
         if let Some(arg) = rule.args.iter().find(|a| a.index > 5) {
             let name = rule.names.first().cloned().unwrap_or_default();

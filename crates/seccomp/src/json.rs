@@ -171,7 +171,7 @@ pub fn from_json(
         default_action,
         default_errno_ret: profile.default_errno_ret,
         architectures,
-        flags: profile.flags.unwrap_or_default(),
+        flags: profile.flags,
         listener_path: profile.listener_path.unwrap_or_default(),
         listener_metadata: profile.listener_metadata.unwrap_or_default(),
         syscalls,

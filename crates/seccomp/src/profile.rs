@@ -51,7 +51,7 @@ pub fn docker_default(caps: &[String], kernel: KernelVersion, arch: Arch) -> Sec
         default_action: SeccompAction::Errno,
         default_errno_ret: Some(EPERM),
         architectures,
-        flags: Vec::new(),
+        flags: None,
         listener_path: String::new(),
         listener_metadata: String::new(),
         syscalls,

@@ -154,7 +154,7 @@ fn bad_rules_are_refused() {
         f(&mut s);
         compile(&s, Arch::X86_64)
     };
-    assert!(matches!(spec(|s| s.flags.push("X".to_owned())), Err(CompileError::Flag(_))));
+    assert!(matches!(spec(|s| s.flags = Some(vec!["X".to_owned()])), Err(CompileError::Flag(_))));
     assert!(matches!(spec(|s| s.default_action = SeccompAction::Notify), Err(CompileError::NotifyDefault)));
 }
 

@@ -155,7 +155,8 @@ impl Monitor {
 
     fn compile(&mut self, spec: &Spec) -> Result<(), StartError> {
         let profile = spec.linux.as_ref().and_then(|l| l.seccomp.as_ref());
-        self.filter = profile.map(Filter::compile).transpose()?;
+        let filter = profile.map(Filter::compile).transpose()?;
+        self.filter = filter.map(|filter| filter.with_annotations(&spec.annotations));
         Ok(())
     }
 

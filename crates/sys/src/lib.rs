@@ -8,6 +8,7 @@ pub mod inherited;
 pub mod memory;
 pub mod mount;
 pub mod netns;
+pub mod notify;
 pub mod process;
 pub mod schedule;
 pub mod security;

@@ -16,9 +16,9 @@ pub struct Seccomp {
     /// Architectures filtered; others kill the caller. The native one is always there.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
     pub architectures: Vec<SeccompArch>,
-    /// As `SECCOMP_FILTER_FLAG_LOG`.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
-    pub flags: Vec<String>,
+    /// As `SECCOMP_FILTER_FLAG_LOG`. When absent a runtime chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Vec<String>>,
     /// Socket that gets the listener of notifying rules.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
     pub listener_path: String,

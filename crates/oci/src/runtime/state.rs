@@ -29,6 +29,23 @@ pub struct State {
     pub annotations: BTreeMap<String, String>,
 }
 
+/// What goes to the listener of a system call filter, together with descriptors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerProcessState {
+    /// Version of the specification.
+    pub oci_version: String,
+    /// Names of the descriptors, in their order.
+    pub fds: Vec<String>,
+    /// The process, in the runtime's namespace.
+    pub pid: i32,
+    /// `listenerMetadata` of the profile.
+    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "String::is_empty")]
+    pub metadata: String,
+    /// The container.
+    pub state: State,
+}
+
 /// Where a container is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

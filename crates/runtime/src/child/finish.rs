@@ -15,6 +15,7 @@ use shim_proto::{Conn, Step};
 use sys::process::Strings;
 
 use crate::channel::FromChild;
+use crate::child::init::wait_for_go;
 use crate::child::kernel::open_proc;
 use crate::child::{identity, program};
 use crate::failure::{Context as _, Failure, Result, quoted, words};
@@ -114,6 +115,9 @@ impl<'a> Finish<'a> {
         let dies = (!self.last.manner.outlives).then_some(Signal::KILL);
         set_parent_process_death_signal(dies).context(Step::Prepare, "prctl(PR_SET_PDEATHSIG)")?;
         rustix::process::umask(Mode::from_raw_mode(process.user.umask.unwrap_or(0o022)));
+        if let Some(filter) = self.last.filter.filter(|filter| filter.asks()) {
+            load_listening(filter, conn)?;
+        }
         if conn.send(&FromChild::Ready, &[]).is_err() {
             // The shim is dead and cannot kill us any more.
             sys::process::exit_now(1);
@@ -131,7 +135,7 @@ impl<'a> Finish<'a> {
             hooks::run("startContainer", list, &state, &self.env)?;
         }
         sys::signal::unblock_all().context(Step::Prepare, "sigprocmask")?;
-        if let Some(filter) = self.last.filter {
+        if let Some(filter) = self.last.filter.filter(|filter| !filter.asks()) {
             sys::security::load_filter(&filter.program, filter.flags)
                 .context(Step::Security, "error loading seccomp filter into kernel")?;
         }
@@ -143,6 +147,19 @@ impl<'a> Finish<'a> {
         }
         Ok((path, args, env))
     }
+}
+
+/// Loads a filter and gives its listener away. That is done while the shim listens; what is called afterwards may be asked
+/// about already.
+fn load_listening(filter: &Filter, conn: &Conn) -> Result<()> {
+    let text = "error loading seccomp filter into kernel";
+    let listener = sys::security::load_filter(&filter.program, filter.flags).context(Step::Security, text)?;
+    let listener = listener.ok_or_else(|| Failure::plain(Step::Security, text))?;
+    if conn.send(&FromChild::Listener, &[listener.as_fd()]).is_err() {
+        sys::process::exit_now(1);
+    }
+    drop(listener);
+    wait_for_go(conn)
 }
 
 /// Waits until somebody writes a byte into the FIFO. It may be opened and closed again without one.

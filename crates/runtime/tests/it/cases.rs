@@ -3,6 +3,7 @@
 mod hooks;
 mod mounts;
 mod process;
+mod seccomp;
 
 use crate::fixture::Fixture;
 
@@ -11,5 +12,5 @@ pub(crate) type Case = fn(&Fixture);
 
 /// All of them.
 pub(crate) fn all() -> Vec<(&'static str, Case)> {
-    [hooks::CASES, mounts::CASES, process::CASES].concat()
+    [hooks::CASES, mounts::CASES, process::CASES, seccomp::CASES].concat()
 }

@@ -74,7 +74,7 @@ fn stdio(streams: &[File; 2]) -> Stdio {
 }
 
 /// Raw status as a shell counts it.
-fn wait(pid: i32) -> i32 {
+pub(crate) fn wait(pid: i32) -> i32 {
     let pid = Pid::from_raw(pid).expect("pid");
     let (_, status) = waitpid(Some(pid), WaitOptions::empty()).expect("waitpid").expect("status");
     status.exit_status().unwrap_or_else(|| 128 + status.terminating_signal().unwrap_or(0))
@@ -118,7 +118,7 @@ impl Fixture {
         let streams = [stream(), stream()];
         let cgroup = self.cgroup();
         let profile = spec.linux.as_ref().and_then(|l| l.seccomp.as_ref());
-        let filter = profile.map(Filter::compile).transpose()?;
+        let filter = profile.map(Filter::compile).transpose()?.map(|f| f.with_annotations(&spec.annotations));
         let create = Create {
             id: "box",
             spec,
