@@ -5,6 +5,7 @@ use std::path::Path;
 
 use oci::runtime::{Process, Spec, Status};
 use rustix::process::Pid;
+use rustix::thread::CapabilitySet;
 use shim_proto::{Conn, ConnError, Rootfs, StartError, Step};
 use sys::process::{Cloned, flags};
 
@@ -59,11 +60,30 @@ pub fn create(create: &Create<'_>, stdio: Stdio) -> std::result::Result<Starting
 
 /// What comes from the host, opened.
 #[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) rootfs: OwnedFd,
+    pub(crate) mounts: Vec<source::Prepared>,
+    pub(crate) init: Option<OwnedFd>,
+}
+
+impl Sources {
+    /// Opens it, in the shim; where that has not got the right, in the child, who has it in its own namespaces.
+    pub(crate) fn open(create: &Create<'_>, namespaces: &Namespaces) -> Result<Self> {
+        let propagation = create.spec.linux.as_ref().map(|l| l.rootfs_propagation.as_str()).unwrap_or_default();
+        let rootfs = source::rootfs(create.rootfs, propagation)?;
+        let around = source::Around { cgroup: create.cgroup, namespaces, maps: maps(create.spec) };
+        let mounts = source::prepare(&create.spec.mounts, around)?;
+        let init = create.init.map(source::init_program).transpose()?;
+        Ok(Self { rootfs, mounts, init })
+    }
+}
+
+/// What there is before the child.
+#[derive(Debug)]
 struct Prepared {
     namespaces: Namespaces,
-    rootfs: OwnedFd,
-    mounts: Vec<source::Prepared>,
-    init: Option<OwnedFd>,
+    /// `None` when the child has to open them.
+    sources: Option<Sources>,
 }
 
 /// Ids of the container's own user namespace; empty when it has none.
@@ -89,11 +109,14 @@ fn prepare(create: &Create<'_>) -> Result<Prepared> {
     if let Some(resources) = linux.and_then(|l| l.resources.as_ref()) {
         cgroup_step(create.cgroup.apply(resources))?;
     }
-    let rootfs = source::rootfs(create.rootfs, linux.map(|l| l.rootfs_propagation.as_str()).unwrap_or_default())?;
-    let around = source::Around { cgroup: create.cgroup, namespaces: &namespaces, maps: maps(create.spec) };
-    let mounts = source::prepare(&create.spec.mounts, around)?;
-    let init = create.init.map(source::init_program).transpose()?;
-    Ok(Prepared { namespaces, rootfs, mounts, init })
+    let rootless = namespaces.clone_flags & flags::NEWUSER != 0 && !may_mount();
+    let sources = if rootless { None } else { Some(Sources::open(create, &namespaces)?) };
+    Ok(Prepared { namespaces, sources })
+}
+
+/// Whether this process may mount.
+fn may_mount() -> bool {
+    rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
 }
 
 pub(crate) fn cgroup_step<T>(result: cgroup::Result<T>) -> Result<T> {
@@ -117,26 +140,12 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
         // Nothing of the child's comes back from here.
         Cloned::Child => {
             drop(ours);
-            let Prepared { namespaces, rootfs, mounts, init } = prepared;
+            let Prepared { namespaces, sources } = prepared;
             let tty = match &stdio {
                 Stdio::Terminal { size } => Some(Tty { size: *size }),
                 Stdio::Streams { .. } => None,
             };
-            let plan = InitPlan {
-                id: create.id,
-                spec: create.spec,
-                process,
-                entry,
-                namespaces,
-                rootfs,
-                mounts,
-                with_init: init.is_some(),
-                init,
-                mount_point: create.mount_point,
-                tty,
-                filter: create.filter,
-                manner: create.manner,
-            };
+            let plan = InitPlan { create, process, entry, namespaces, sources, tty };
             child::init::run(plan, stdio, &theirs)
         }
     };
@@ -182,8 +191,11 @@ fn place(starting: &Starting, process: &Process, outlives: bool) -> Result<()> {
     }
     // A shim's own score is not for containers.
     if let Some(score) = process.oom_score_adj.or((!outlives).then_some(0)) {
-        write_proc(pid.as_raw_nonzero().get(), "oom_score_adj", &score.to_string())
-            .context(Step::Limit, "failed to set oom_score_adj")?;
+        match write_proc(pid.as_raw_nonzero().get(), "oom_score_adj", &score.to_string()) {
+            // Who is not root cannot lower it; runc lets that pass too.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && !may_mount() => {}
+            other => other.context(Step::Limit, "failed to set oom_score_adj")?,
+        }
     }
     match starting.conn.send(&ToChild::Go, &[]) {
         Ok(()) | Err(ConnError::Closed) => Ok(()),

@@ -17,14 +17,11 @@ use sys::process::{Cloned, clone3_of_single_thread, flags};
 use crate::channel::{FromChild, ToChild};
 use crate::child::mounts::Mounter;
 use crate::child::{console, devices, finish, hide, identity, kernel};
-use crate::create::cgroup_step;
+use crate::create::{Create, Sources, cgroup_step};
 use crate::failure::{Context as _, Failure, Result};
-use crate::filter::Filter;
 use crate::hooks;
-use crate::manner::Manner;
 use crate::namespaces::{Namespaces, bear_in};
 use crate::options::propagation_named;
-use crate::source;
 use crate::stdio::Stdio;
 use crate::tree::{Missing, Tree};
 
@@ -41,20 +38,14 @@ pub(crate) struct Tty {
 /// All that the child needs.
 #[derive(Debug)]
 pub(crate) struct InitPlan<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) spec: &'a Spec,
+    pub(crate) create: &'a Create<'a>,
     pub(crate) process: &'a Process,
     /// Its cgroups but the one it was born in.
     pub(crate) entry: cgroup::Entry,
     pub(crate) namespaces: Namespaces,
-    pub(crate) rootfs: OwnedFd,
-    pub(crate) mounts: Vec<source::Prepared>,
-    pub(crate) with_init: bool,
-    pub(crate) init: Option<OwnedFd>,
-    pub(crate) mount_point: &'a Path,
+    /// `None`: opened here.
+    pub(crate) sources: Option<Sources>,
     pub(crate) tty: Option<Tty>,
-    pub(crate) filter: Option<&'a Filter>,
-    pub(crate) manner: Manner<'a>,
 }
 
 /// Goes all the way. Never returns.
@@ -73,9 +64,17 @@ pub(crate) fn run(plan: InitPlan<'_>, stdio: Stdio, conn: &Conn) -> ! {
 /// Cuts the ties to the shim's signals and to tracers; asks to be killed when the shim dies.
 pub(crate) fn detach() -> Result<()> {
     sys::signal::default_all();
+    hide()?;
+    die_with_parent()
+}
+
+/// Until exec, nobody in the container may trace this process or look at its descriptors.
+fn hide() -> Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context(Step::Prepare, "prctl(PR_SET_DUMPABLE)")
+}
+
+fn die_with_parent() -> Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL)).context(Step::Prepare, "prctl(PR_SET_PDEATHSIG)")?;
-    // Until exec, nobody in the container may trace this process or look at its descriptors.
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).context(Step::Prepare, "prctl(PR_SET_DUMPABLE)")?;
     rustix::process::umask(Mode::empty());
     Ok(())
 }
@@ -108,9 +107,10 @@ impl Gate<'_> {
 
 fn prepare<'a>(mut plan: InitPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Finish<'a>> {
     let Inside { root, proc, console } = enter(&mut plan, conn)?;
-    let (process, filter, with_init, manner) = (plan.process, plan.filter, plan.with_init, plan.manner);
-    let hooks = plan.spec.hooks.as_ref().map(|hooks| hooks.start_container.as_slice()).filter(|list| !list.is_empty());
-    let hooks = hooks.map(|list| (list, hooks::state(plan.spec, plan.id, manner.bundle, Status::Created)));
+    let process = plan.process;
+    let Create { id, spec, filter, init, manner, .. } = *plan.create;
+    let hooks = spec.hooks.as_ref().map(|hooks| hooks.start_container.as_slice()).filter(|list| !list.is_empty());
+    let hooks = hooks.map(|list| (list, hooks::state(spec, id, manner.bundle, Status::Created)));
     let pid = plan.namespaces.pid.take();
     drop(plan);
     if let Some(pid) = pid {
@@ -122,7 +122,7 @@ fn prepare<'a>(mut plan: InitPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<fini
         let keep: Vec<RawFd> = stdio.fds().chain(console.iter().map(|c| c.as_raw_fd())).chain(own).collect();
         fork_inside(conn, &keep)?;
     }
-    let front: &[&str] = if with_init { &[INIT_PATH, "--"] } else { &[] };
+    let front: &[&str] = if init.is_some() { &[INIT_PATH, "--"] } else { &[] };
     let last = finish::Last { filter, manner, hooks };
     finish::Finish::new(process, front, last, stdio, console, Some(&proc), &root)
 }
@@ -139,7 +139,17 @@ struct Inside {
 /// Joins and fills the namespaces, and makes the container's root the root.
 fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
     let mut gate = Gate { conn, open: false };
-    detach()?;
+    let (spec, manner) = (plan.create.spec, plan.create.manner);
+    if plan.sources.is_some() {
+        detach()?;
+    } else {
+        // Who is not root writes the id maps of its own processes only while they can be looked at. Nobody else is in the
+        // new namespaces.
+        sys::signal::default_all();
+        die_with_parent()?;
+        gate.pass()?;
+        hide()?;
+    }
     // What it makes from here on is charged to the container.
     cgroup_step(plan.entry.enter())?;
     if plan.namespaces.in_joined_user != 0 {
@@ -148,33 +158,37 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
         fork_again(conn, plan.namespaces.in_joined_user)?;
     }
     setsid().context(Step::Prepare, "setsid")?;
-    if !plan.manner.no_new_keyring {
-        join_keyring(plan.id);
+    if !manner.no_new_keyring {
+        join_keyring(plan.create.id);
     }
     plan.namespaces.join()?;
     if plan.namespaces.new_time {
-        kernel::new_time(plan.spec.linux.as_ref())?;
+        kernel::new_time(spec.linux.as_ref())?;
     }
     // Still as the host's root, who alone may walk to the run directory.
-    let tree = place_rootfs(plan)?;
+    let sources = match plan.sources.take() {
+        Some(sources) => sources,
+        None => Sources::open(plan.create, &plan.namespaces)?,
+    };
+    let tree = place_rootfs(&sources.rootfs, plan.create.mount_point)?;
     if plan.namespaces.user {
         if plan.namespaces.clone_flags & flags::NEWUSER != 0 {
             gate.pass()?;
         }
         identity::become_root()?;
     }
-    let linux = plan.spec.linux.as_ref();
+    let linux = spec.linux.as_ref();
     if plan.namespaces.new_cgroup {
         gate.pass()?;
         sys::process::unshare(flags::NEWCGROUP).context(Step::Namespace, "unshare cgroup namespace")?;
     }
     let mut mounter =
         Mounter::new(&tree, linux.map(|l| l.mount_label.as_str()).unwrap_or_default(), plan.namespaces.pid.as_ref());
-    for mount in std::mem::take(&mut plan.mounts) {
+    for mount in sources.mounts {
         mounter.mount(mount)?;
     }
-    if let Some(init) = plan.init.take() {
-        mounter.bind_program(&init, Path::new(INIT_PATH))?;
+    if let Some(init) = &sources.init {
+        mounter.bind_program(init, Path::new(INIT_PATH))?;
     }
     let devices = linux.map(|l| l.devices.as_slice()).unwrap_or_default();
     let null = devices::make(&tree, &mounter, devices, plan.namespaces.user)?;
@@ -187,13 +201,13 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
     make_cwd(&tree, &plan.process.cwd)?;
     let root = tree.root().try_clone_to_owned().context(Step::Rootfs, "dup")?;
     mounter.finish()?;
-    if plan.manner.no_pivot {
+    if manner.no_pivot {
         change_root(root.as_fd())?;
     } else {
         pivot(root.as_fd())?;
     }
-    finish_root(plan.spec, root.as_fd())?;
-    kernel::names(plan.spec)?;
+    finish_root(spec, root.as_fd())?;
+    kernel::names(spec)?;
     kernel::sysctls(proc.as_fd(), linux)?;
     let root = Tree::new(root);
     if let Some(linux) = linux {
@@ -228,11 +242,12 @@ fn fork_again(conn: &Conn, namespaces: u64) -> Result<()> {
 
 /// Hooks of the shim (it is asked to run them), then those in the container's namespaces, on the host's files still.
 fn create_hooks(plan: &InitPlan<'_>, gate: &mut Gate<'_>) -> Result<()> {
-    let Some(hooks) = &plan.spec.hooks else { return Ok(()) };
+    let Create { id, spec, manner, .. } = plan.create;
+    let Some(hooks) = &spec.hooks else { return Ok(()) };
     gate.pass()?;
     gate.conn.send(&FromChild::Hooks, &[]).map_err(|e| Failure::plain(Step::Lost, e.to_string()))?;
     wait_for_go(gate.conn)?;
-    let state = hooks::state(plan.spec, plan.id, plan.manner.bundle, Status::Creating);
+    let state = hooks::state(spec, id, manner.bundle, Status::Creating);
     let pid = host_pid();
     hooks::run("createContainer", &hooks.create_container, &State { pid, ..state }, &plan.process.env)
 }
@@ -250,13 +265,12 @@ pub(crate) fn join_keyring(id: &str) {
 }
 
 /// Mounts the root on the run directory, in this mount namespace only.
-fn place_rootfs(plan: &InitPlan<'_>) -> Result<Tree> {
+fn place_rootfs(rootfs: &OwnedFd, mount_point: &Path) -> Result<Tree> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .context(Step::Rootfs, "mount / as private")?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    move_mount(plan.rootfs.as_fd(), "", CWD, plan.mount_point, flags)
-        .context(Step::Rootfs, "move_mount of the rootfs")?;
-    Ok(Tree::new(plan.rootfs.try_clone().context(Step::Rootfs, "dup")?))
+    move_mount(rootfs.as_fd(), "", CWD, mount_point, flags).context(Step::Rootfs, "move_mount of the rootfs")?;
+    Ok(Tree::new(rootfs.try_clone().context(Step::Rootfs, "dup")?))
 }
 
 /// Makes the working directory when it is missing.

@@ -15,6 +15,7 @@ use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::process::{Pid, WaitOptions, waitpid};
 use serde_json::{Value, json};
 use shim_proto::{Rootfs, StartError};
+use sys::process::Cloned;
 use tempfile::TempDir;
 
 /// What a process said and how it ended.
@@ -43,6 +44,8 @@ pub(crate) fn clean_up() {
 
 pub(crate) struct Fixture {
     pub(crate) dir: TempDir,
+    /// Where root and mount point are, when not in there.
+    outer: Option<PathBuf>,
     hierarchies: Hierarchies,
     number: Cell<u32>,
 }
@@ -99,11 +102,37 @@ impl Fixture {
         }
         fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").expect("passwd");
         fs::create_dir(dir.path().join("point")).expect("directory");
-        Self { dir, hierarchies: Hierarchies::detect().expect("cgroups"), number: Cell::new(0) }
+        let world = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        fs::set_permissions(root.join("tmp"), world).expect("chmod");
+        Self { dir, outer: None, hierarchies: Hierarchies::detect().expect("cgroups"), number: Cell::new(0) }
+    }
+
+    /// Runs a case as a user without privileges, and without cgroups.
+    pub(crate) fn as_user(&self, uid: u32, case: impl FnOnce(&Self)) {
+        use rustix::process::{DumpableBehavior, Gid, Uid, set_dumpable_behavior};
+        let pid = match sys::process::fork().expect("fork") {
+            Cloned::Parent { pid, .. } => pid,
+            Cloned::Child => {
+                let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(uid));
+                rustix::thread::set_thread_groups(&[]).expect("setgroups");
+                rustix::thread::set_thread_res_gid(gid, gid, gid).expect("setgid");
+                rustix::thread::set_thread_res_uid(uid, uid, uid).expect("setuid");
+                set_dumpable_behavior(DumpableBehavior::Dumpable).expect("dumpable");
+                let mine = Self {
+                    dir: tempfile::tempdir_in(self.dir.path().join("root/tmp")).expect("directory"),
+                    outer: Some(self.dir.path().to_owned()),
+                    hierarchies: Hierarchies::new_v1(Vec::new(), None),
+                    number: Cell::new(0),
+                };
+                let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case(&mine)));
+                sys::process::exit_now(i32::from(outcome.is_err()));
+            }
+        };
+        assert_eq!(wait(pid), 0, "the case failed as a user");
     }
 
     pub(crate) fn root(&self) -> PathBuf {
-        self.dir.path().join("root")
+        self.outer.as_deref().unwrap_or(self.dir.path()).join("root")
     }
 
     /// A cgroup nobody else has.
@@ -124,7 +153,7 @@ impl Fixture {
             spec,
             rootfs: &Rootfs::Path { path: self.root() },
             netns: None,
-            mount_point: &self.dir.path().join("point"),
+            mount_point: &self.outer.as_deref().unwrap_or(self.dir.path()).join("point"),
             cgroup: &cgroup,
             init: None,
             filter: filter.as_ref(),
@@ -186,7 +215,11 @@ impl Running {
 
     pub(crate) fn finish(mut self) -> Output {
         let status = wait(self.started.pid);
-        self.cgroup.kill().expect("kill");
+        match self.cgroup.kill() {
+            // A user without privileges has none.
+            Ok(()) | Err(cgroup::Error::NotMounted) => {}
+            Err(error) => panic!("{error}"),
+        }
         self.cgroup.delete().expect("delete");
         assert!(!self.cgroup.exists(), "the cgroup is left");
         let [out, err] = &mut self.streams;

@@ -19,6 +19,7 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     ("mounts::devices_without_a_dev", devices_without_a_dev),
     ("mounts::odd_destinations", odd_destinations),
     ("mounts::user_namespace", user_namespace),
+    ("mounts::without_privileges", without_privileges),
 ];
 
 fn with(destination: &str, kind: &str, source: &Path, options: &[&str]) -> Mount {
@@ -251,4 +252,31 @@ fn user_namespace(fixture: &Fixture) {
     if !Path::new("/sys/module/apparmor").exists() {
         assert_eq!(fixture.refused(&label), "apparmor: config provided but apparmor not supported");
     }
+}
+
+fn without_privileges(fixture: &Fixture) {
+    let volume = volume(fixture, 1000);
+    let own = |script: &str, size: u32| {
+        let change = json!({"linux": {
+            "namespaces": [{"type": "user"}, {"type": "cgroup"}],
+            "uidMappings": [{"containerID": 0, "hostID": 1000, "size": size}],
+            "gidMappings": [{"containerID": 0, "hostID": 1000, "size": size}],
+        }, "process": {"oomScoreAdj": -5}});
+        let mut spec = spec_with(script, change);
+        spec.mounts.push(with("/tmp", "bind", &volume, &["rbind", "ro"]));
+        spec
+    };
+    fixture.as_user(1000, |fixture| {
+        let script = "id -u; stat -c %u /tmp/file; touch /tmp/no 2>/dev/null || echo ro; hostname; \
+                      cat /proc/self/setgroups; echo x > /dev/null; cat /proc/kcore; sleep 60";
+        let running = fixture.start(&own(script, 1)).expect("starts");
+        running.said();
+        let exec = running.exec(&process("id -u; cat /proc/self/uid_map")).expect("exec");
+        assert_eq!(exec.out.split_whitespace().collect::<Vec<_>>(), ["0", "0", "1000", "1"]);
+        assert_eq!(running.stop().out, "0\n0\nro\nbox\ndeny\n");
+        let helpers = ["/usr/bin/newuidmap", "/bin/newuidmap"].iter().any(|path| Path::new(path).exists());
+        if !helpers {
+            assert!(fixture.refused(&own("true", 10)).starts_with("newuidmap is needed"));
+        }
+    });
 }
