@@ -133,7 +133,11 @@ pub(crate) fn apply(dir: &Path, resources: &Resources) -> Result<()> {
     if !resources.devices.is_empty() {
         devices::attach(dir, &Policy::from_rules(&resources.devices)?)?;
     }
-    for step in plan(resources)? {
+    let steps = plan(resources)?;
+    if let Some(memory) = resources.memory.as_ref().filter(|memory| memory.check_before_update == Some(true)) {
+        check_usage(dir, memory)?;
+    }
+    for step in steps {
         match file::write(&dir.join(&step.file), &step.value) {
             Err(error) if step.optional && file::is_missing(&error) => {}
             Err(error) if error.errno() == Some(Errno::NOENT) => {
@@ -141,6 +145,22 @@ pub(crate) fn apply(dir: &Path, resources: &Resources) -> Result<()> {
                 return Err(if controller.is_empty() { error } else { Error::NoController { controller } });
             }
             result => result?,
+        }
+    }
+    Ok(())
+}
+
+/// Refuses limits below what is in use, which the kernel would enforce by killing.
+fn check_usage(dir: &Path, memory: &Memory) -> Result<()> {
+    let swap = convert::swap(memory.limit, memory.swap)?;
+    for (name, wanted) in [("memory.current", memory.limit), ("memory.swap.current", swap)] {
+        let Some(limit) = wanted.filter(|value| *value > 0) else { continue };
+        let usage = match file::read_number(&dir.join(name)) {
+            Err(error) if file::is_missing(&error) => continue,
+            other => other?,
+        };
+        if u64::try_from(limit).is_ok_and(|limit| limit < usage) {
+            return Err(Error::MemoryBusy { limit, usage });
         }
     }
     Ok(())
@@ -234,6 +254,29 @@ mod tests {
                 "memory.high=7",
             ]
         );
+    }
+
+    #[test]
+    fn limits_below_the_usage() {
+        let dir = tempfile::tempdir().expect("directory");
+        for (name, content) in [("memory.current", "500"), ("memory.max", "max"), ("memory.swap.current", "9")] {
+            std::fs::write(dir.path().join(name), content).expect("file");
+        }
+        std::fs::write(dir.path().join("memory.swap.max"), "max").expect("file");
+        let limited = |limit, swap, check| Resources {
+            memory: Some(Memory { limit, swap, check_before_update: check, ..Memory::default() }),
+            ..Resources::default()
+        };
+        let busy = |limit, usage| Err(Error::MemoryBusy { limit, usage });
+        assert_eq!(apply(dir.path(), &limited(Some(400), None, Some(true))), busy(400, 500));
+        assert_eq!(apply(dir.path(), &limited(Some(600), Some(605), Some(true))), busy(5, 9));
+        for fine in [
+            limited(Some(600), Some(700), Some(true)),
+            limited(Some(-1), None, Some(true)),
+            limited(Some(1), None, None),
+        ] {
+            assert_eq!(apply(dir.path(), &fine), Ok(()), "{fine:?}");
+        }
     }
 
     #[test]

@@ -4,17 +4,17 @@
 //! stay inside, magic links of procfs are refused, and nothing can be swapped between a check and its use, because
 //! there is no check. What comes back are descriptors, never paths.
 
+mod tree;
+
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-/// How often a resolution is tried again that the kernel gave up because something moved meanwhile (`EAGAIN`,
-/// openat2(2)).
-const TRIES: u32 = 128;
+pub use tree::{Missing, Tree, is_dir};
 
 /// Why a file below a root could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ impl Error {
 /// A directory as the root of all paths given to it.
 #[derive(Debug)]
 pub struct Root {
-    fd: OwnedFd,
+    tree: Tree,
 }
 
 impl Root {
@@ -63,12 +63,12 @@ impl Root {
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, dir, flags, Mode::empty()).map_err(system("open", dir))?;
-        Ok(Self { fd })
+        Ok(Self::from_fd(fd))
     }
 
     /// Takes a directory's descriptor, for example of a mount that is attached nowhere.
     pub fn from_fd(fd: OwnedFd) -> Self {
-        Self { fd }
+        Self { tree: Tree::new(fd) }
     }
 
     /// Opens a file inside. The last component is followed too, unless `flags` has `NOFOLLOW`.
@@ -76,14 +76,7 @@ impl Root {
     /// # Errors
     /// [`Error::System`].
     pub fn open_inside(&self, path: &Path, flags: OFlags, mode: Mode) -> Result<OwnedFd, Error> {
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        for _ in 0..TRIES {
-            match rustix::fs::openat2(&self.fd, path, flags | OFlags::CLOEXEC, mode, resolve) {
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                other => return other.map_err(system("open", path)),
-            }
-        }
-        Err(system("open", path)(Errno::AGAIN))
+        self.tree.open_with(path, flags, mode).map_err(system("open", path))
     }
 
     /// What is at a path, without opening it.
@@ -123,32 +116,17 @@ impl Root {
     /// # Errors
     /// [`Error::System`], `ENOTDIR` if something else is in the way.
     pub fn make_dir_all(&self, path: &Path, mode: Mode) -> Result<OwnedFd, Error> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY;
-        let mut done = PathBuf::from(".");
-        let mut fd = self.open_inside(&done, flags, Mode::empty())?;
-        for part in path.components() {
-            let std::path::Component::Normal(part) = part else { continue };
-            let next = done.join(part);
-            fd = match self.open_inside(&next, flags, Mode::empty()) {
-                Ok(fd) => fd,
-                Err(error) if error.is_not_found() => {
-                    match rustix::fs::mkdirat(&fd, Path::new(part), mode) {
-                        Ok(()) | Err(Errno::EXIST) => {}
-                        Err(errno) => return Err(system("mkdir", &next)(errno)),
-                    }
-                    self.open_inside(&next, flags, Mode::empty())?
-                }
-                Err(error) => return Err(error),
-            };
-            done = next;
-        }
-        Ok(fd)
+        let made = self
+            .tree
+            .open_or_make_with(path, Missing::Directory, mode)
+            .and_then(|fd| if is_dir(fd.as_fd())? { Ok(fd) } else { Err(Errno::NOTDIR) });
+        made.map_err(system("mkdir", path))
     }
 }
 
 impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.tree.root()
     }
 }
 

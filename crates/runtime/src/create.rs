@@ -19,7 +19,7 @@ use crate::mapping::{Maps, write_proc};
 use crate::namespaces::Namespaces;
 use crate::starting::{Starting, Whose};
 use crate::stdio::Stdio;
-use crate::{child, hooks, source, validate};
+use crate::{child, hooks, rdt, source, validate};
 
 /// What a container is made from.
 #[derive(Debug)]
@@ -54,6 +54,7 @@ pub fn create(create: &Create<'_>, stdio: Stdio) -> std::result::Result<Starting
     made.map_err(|failure| {
         let _ = create.cgroup.kill();
         let _ = create.cgroup.delete();
+        let _ = rdt::forget(create.spec, create.id);
         failure.of_preparation()
     })
 }
@@ -165,6 +166,11 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
     };
     if clone_flags & flags::NEWUSER != 0 {
         maps(create.spec).write(pid)?;
+    }
+    if let Some(wanted) = create.spec.linux.as_ref().and_then(|l| l.intel_rdt.as_ref())
+        && let Some(root) = rdt::root()
+    {
+        rdt::enter(wanted, create.id, root, pid)?;
     }
     release(&starting, process, create.manner.outlives)?;
     Ok(starting)

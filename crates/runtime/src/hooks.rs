@@ -16,17 +16,28 @@ use shim_proto::{StartError, Step};
 use sys::process::{Cloned, Strings};
 
 use crate::failure::{Context as _, Failure, Result};
+use crate::net_devices;
 use crate::starting::{HookRunner, KILL, reap};
 
 /// Most bytes of a hook's output that are kept for the message of its failure.
 const OUTPUT: usize = 16 * 1024;
 
-/// Runs `prestart` and `createRuntime` in the shim's namespaces, once the child's exist.
+/// Whether a container is held up for [`runner`] once its namespaces exist.
+pub(crate) fn are_wanted(spec: &Spec) -> bool {
+    spec.hooks.is_some() || spec.linux.as_ref().is_some_and(|linux| !linux.net_devices.is_empty())
+}
+
+/// Moves network devices, and runs `prestart` and `createRuntime` in the shim's namespaces, once the child's exist.
 pub(crate) fn runner(spec: &Spec, id: &str, bundle: Option<&Path>) -> Option<HookRunner> {
-    let hooks = spec.hooks.clone()?;
+    if !are_wanted(spec) {
+        return None;
+    }
+    let hooks = spec.hooks.clone().unwrap_or_default();
+    let devices = spec.linux.as_ref().map(|linux| linux.net_devices.clone()).unwrap_or_default();
     let state = state(spec, id, bundle, Status::Creating);
     Some(Box::new(move |pid| {
         let state = State { pid: Some(pid), ..state.clone() };
+        net_devices::enter(&devices, pid)?;
         run("prestart", &hooks.prestart, &state, &[])?;
         run("createRuntime", &hooks.create_runtime, &state, &[])
     }))

@@ -10,7 +10,7 @@
 //! 3. [`Starting`] tells when the program runs, or why it does not, in runc's words.
 //!
 //! Invariant: mounts of a container exist in its own mount namespace only. Nothing has to be unmounted.
-//! Invariant: paths inside a container are resolved inside its root (`tree`), by descriptor, once.
+//! Invariant: paths inside a container are resolved inside its root (`fsroot`), by descriptor, once.
 
 mod caps;
 mod channel;
@@ -28,11 +28,12 @@ mod listener;
 mod manner;
 mod mapping;
 mod namespaces;
+mod net_devices;
 mod options;
+mod rdt;
 mod source;
 mod starting;
 mod stdio;
-mod tree;
 mod validate;
 
 pub use cleanup::{CleanupError, cleanup};
@@ -44,5 +45,6 @@ pub use filter::Filter;
 pub use hooks::{poststart, poststop};
 pub use manner::Manner;
 pub use mapping::enter_user_namespace;
+pub use rdt::forget;
 pub use starting::{Started, Starting};
 pub use stdio::Stdio;

@@ -4,6 +4,7 @@
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use fsroot::is_dir;
 use oci::runtime::Mount;
 use rustix::fs::CWD;
 use rustix::io::Errno;
@@ -19,7 +20,6 @@ use crate::foreign;
 use crate::mapping::Maps;
 use crate::namespaces::Namespaces;
 use crate::options::{Options, propagation_named};
-use crate::tree::is_dir;
 
 /// One mount, ready to be put in place.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use shim_proto::Step;
 
 use crate::failure::{Failure, Result, quoted};
 use crate::options::Options;
+use crate::rdt;
 
 /// Parameters that belong to an IPC namespace.
 const IPC_PARAMETERS: [&str; 8] = [
@@ -73,8 +74,9 @@ pub(crate) fn spec(spec: &Spec, netns: Option<&Path>) -> Result<()> {
     for name in linux.sysctl.keys() {
         sysctl(name, &spaces)?;
     }
-    if let Some(rdt) = &linux.intel_rdt {
-        class_of_service(rdt)?;
+    if let Some(wanted) = &linux.intel_rdt {
+        class_of_service(wanted)?;
+        rdt::check(wanted, rdt::root()).map_err(refused)?;
     }
     spec.mounts.iter().try_for_each(mount)?;
     if let Some(process) = &spec.process {

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use fsroot::{Missing, Tree};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
@@ -13,7 +14,6 @@ use shim_proto::{Conn, Size, Step};
 use crate::channel::FromChild;
 use crate::child::mounts::place;
 use crate::failure::{Context as _, Failure, Result};
-use crate::tree::{Missing, Tree};
 
 /// statfs(2) magic of devpts.
 const DEVPTS_MAGIC: i64 = 0x1cd1;

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use fsroot::Tree;
 use oci::runtime::Device;
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
@@ -11,7 +12,6 @@ use shim_proto::Step;
 
 use crate::child::mounts::{Mounter, open_child, place};
 use crate::failure::{Context as _, Failure, Result};
-use crate::tree::Tree;
 
 /// Devices every container has: name, minor and major (runtime-spec config-linux.md, "Default Devices").
 const DEFAULT: [(&str, u32, u32); 6] =

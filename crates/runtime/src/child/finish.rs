@@ -5,6 +5,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use fsroot::Tree;
 use oci::runtime::{Hook, Process, State};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Uid};
@@ -23,7 +24,6 @@ use crate::filter::Filter;
 use crate::hooks;
 use crate::manner::Manner;
 use crate::stdio::Stdio;
-use crate::tree::Tree;
 
 /// A process that is inside its container and has everything but the user's identity.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
+use fsroot::{Tree, is_dir};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
@@ -12,7 +13,6 @@ use sys::mount::{MountAttr, attr, mount_setattr};
 use crate::child::mounts::{new_filesystem, place};
 use crate::failure::{Failure, Result, quoted};
 use crate::options::Options;
-use crate::tree::{Tree, is_dir};
 
 fn clone(of: &OwnedFd, recursive: bool) -> std::result::Result<OwnedFd, Errno> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;

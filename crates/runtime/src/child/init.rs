@@ -4,6 +4,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use fsroot::{Missing, Tree};
 use oci::runtime::{Process, Spec, State, Status};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, UnmountFlags, mount_change, move_mount, unmount};
@@ -23,7 +24,6 @@ use crate::hooks;
 use crate::namespaces::{Namespaces, bear_in};
 use crate::options::propagation_named;
 use crate::stdio::Stdio;
-use crate::tree::{Missing, Tree};
 
 /// Where `--init` finds its program (Docker's path).
 const INIT_PATH: &str = "/sbin/docker-init";
@@ -243,10 +243,13 @@ fn fork_again(conn: &Conn, namespaces: u64) -> Result<()> {
 /// Hooks of the shim (it is asked to run them), then those in the container's namespaces, on the host's files still.
 fn create_hooks(plan: &InitPlan<'_>, gate: &mut Gate<'_>) -> Result<()> {
     let Create { id, spec, manner, .. } = plan.create;
-    let Some(hooks) = &spec.hooks else { return Ok(()) };
+    if !hooks::are_wanted(spec) {
+        return Ok(());
+    }
     gate.pass()?;
     gate.conn.send(&FromChild::Hooks, &[]).map_err(|e| Failure::plain(Step::Lost, e.to_string()))?;
     wait_for_go(gate.conn)?;
+    let Some(hooks) = &spec.hooks else { return Ok(()) };
     let state = hooks::state(spec, id, manner.bundle, Status::Creating);
     let pid = host_pid();
     hooks::run("createContainer", &hooks.create_container, &State { pid, ..state }, &plan.process.env)

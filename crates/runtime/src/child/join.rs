@@ -7,6 +7,7 @@
 use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use fsroot::Tree;
 use oci::runtime::{Linux, Process};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::thread::{CpuSet, ThreadNameSpaceType, move_into_thread_name_spaces, sched_setaffinity};
@@ -22,7 +23,6 @@ use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
 use crate::manner::Manner;
 use crate::stdio::Stdio;
-use crate::tree::Tree;
 
 /// All that the helper needs.
 #[derive(Debug)]

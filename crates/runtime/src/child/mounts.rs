@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
+use fsroot::{Missing, Tree, is_dir};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -18,7 +19,6 @@ use crate::failure::{Context as _, Failure, Result, quoted, words};
 use crate::foreign;
 use crate::options::Options;
 use crate::source::{CgroupV1, Kind, Prepared, mount_text};
-use crate::tree::{Missing, Tree, is_dir};
 
 /// statfs(2) magic of procfs.
 const PROC_MAGIC: i64 = 0x9fa0;

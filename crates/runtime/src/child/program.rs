@@ -6,12 +6,12 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use fsroot::Tree;
 use rustix::fs::{Access, AtFlags, CWD, FileType, OFlags};
 use rustix::io::Errno;
 use shim_proto::Step;
 
 use crate::failure::{Failure, Result, quoted, words};
-use crate::tree::Tree;
 
 /// Most bytes of /etc/passwd that are looked at.
 const PASSWD_LIMIT: u64 = 1024 * 1024;

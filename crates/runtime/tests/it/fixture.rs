@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::io::{Read as _, Seek as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -63,10 +62,13 @@ fn stream() -> File {
     rustix::fs::memfd_create("stream", MemfdFlags::CLOEXEC).expect("memfd").into()
 }
 
-fn text(file: &mut File) -> String {
-    let mut bytes = Vec::new();
-    file.rewind().expect("seek");
-    file.read_to_end(&mut bytes).expect("read");
+const END: &str = "END\n";
+
+/// All of a stream. Its position is the container's too, and is left alone.
+fn read_all(file: &File) -> String {
+    use std::os::unix::fs::FileExt as _;
+    let mut bytes = vec![0; usize::try_from(file.metadata().expect("stat").len()).expect("size")];
+    file.read_exact_at(&mut bytes, 0).expect("read");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -195,7 +197,7 @@ impl Fixture {
 
 impl Running {
     pub(crate) fn exec(&self, process: &Process) -> Result<Output, StartError> {
-        let mut streams = [stream(), stream()];
+        let streams = [stream(), stream()];
         let exec = Exec {
             id: "box",
             process,
@@ -209,11 +211,11 @@ impl Running {
         };
         let started = runtime::exec(&exec, stdio(&streams))?.wait()?;
         let status = wait(started.pid);
-        let [out, err] = &mut streams;
-        Ok(Output { status, out: text(out), err: text(err) })
+        let [out, err] = &streams;
+        Ok(Output { status, out: read_all(out), err: read_all(err) })
     }
 
-    pub(crate) fn finish(mut self) -> Output {
+    pub(crate) fn finish(self) -> Output {
         let status = wait(self.started.pid);
         match self.cgroup.kill() {
             // A user without privileges has none.
@@ -222,24 +224,26 @@ impl Running {
         }
         self.cgroup.delete().expect("delete");
         assert!(!self.cgroup.exists(), "the cgroup is left");
-        let [out, err] = &mut self.streams;
-        Output { status, out: text(out), err: text(err) }
+        let [out, err] = &self.streams;
+        Output { status, out: read_all(out), err: read_all(err) }
     }
 
-    /// Waits until it has said something.
+    /// Waits until it has said END, which [`Self::stop`] leaves out.
     pub(crate) fn said(&self) {
         for _ in 0..2000 {
-            if self.streams[0].metadata().expect("stat").len() > 0 {
+            if read_all(&self.streams[0]).ends_with(END) {
                 return;
             }
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
-        panic!("it says nothing");
+        panic!("it does not come to an end");
     }
 
     pub(crate) fn stop(self) -> Output {
         sys::signal::pidfd_kill(self.started.pidfd.as_fd(), 9).expect("kill");
-        self.finish()
+        let mut output = self.finish();
+        output.out.truncate(output.out.strip_suffix(END).map_or(output.out.len(), str::len));
+        output
     }
 }
 

@@ -168,7 +168,7 @@ fn propagation(fixture: &Fixture) {
         ("rprivate", false, ""),
         ("runbindable", false, "unbindable"),
     ] {
-        let mut spec = spec("grep ' /v ' /proc/self/mountinfo; sleep 60");
+        let mut spec = spec("grep ' /v ' /proc/self/mountinfo; echo END; sleep 60");
         spec.mounts.push(with("/v", "bind", &volume, &["rbind", option]));
         let running = fixture.start(&spec).expect("starts");
         running.said();
@@ -268,7 +268,7 @@ fn without_privileges(fixture: &Fixture) {
     };
     fixture.as_user(1000, |fixture| {
         let script = "id -u; stat -c %u /tmp/file; touch /tmp/no 2>/dev/null || echo ro; hostname; \
-                      cat /proc/self/setgroups; echo x > /dev/null; cat /proc/kcore; sleep 60";
+                      cat /proc/self/setgroups; echo x > /dev/null; cat /proc/kcore; echo END; sleep 60";
         let running = fixture.start(&own(script, 1)).expect("starts");
         running.said();
         let exec = running.exec(&process("id -u; cat /proc/self/uid_map")).expect("exec");

@@ -10,6 +10,8 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     ("process::parameters", parameters),
     ("process::scheduling_of_exec", scheduling_of_exec),
     ("process::personality", personality),
+    ("process::network_devices", network_devices),
+    ("process::intel_rdt", intel_rdt),
 ];
 
 /// Days since boot, as /proc/uptime has it.
@@ -23,8 +25,9 @@ fn time_namespace(fixture: &Fixture) {
         "namespaces": [{"type": "time"}],
         "timeOffsets": {"boottime": {"secs": 86_400 * 1000, "nanosecs": 5}, "monotonic": {"secs": 7}},
     }});
-    let running =
-        fixture.start(&spec_with("cat /proc/uptime; cat /proc/self/timens_offsets; sleep 60", change)).expect("starts");
+    let running = fixture
+        .start(&spec_with("cat /proc/uptime; cat /proc/self/timens_offsets; echo END; sleep 60", change))
+        .expect("starts");
     running.said();
     let exec = running.exec(&process("cat /proc/uptime")).expect("exec");
     assert_eq!(days(&exec.out), ours + 1000, "exec is in it too");
@@ -72,10 +75,40 @@ fn scheduling_of_exec(fixture: &Fixture) {
 
 fn personality(fixture: &Fixture) {
     let change = json!({"linux": {"personality": {"domain": "LINUX32"}}});
-    let running = fixture.start(&spec_with("uname -m; sleep 60", change)).expect("starts");
+    let running = fixture.start(&spec_with("uname -m; echo END; sleep 60", change)).expect("starts");
     if cfg!(target_arch = "x86_64") {
         running.said();
         assert_eq!(running.exec(&process("uname -m")).expect("exec").out, "i686\n");
         assert_eq!(running.stop().out, "i686\n");
+    }
+}
+
+fn ip(args: &str) {
+    let status = std::process::Command::new("busybox").arg("ip").args(args.split(' ')).status().expect("busybox");
+    assert!(status.success(), "ip {args}");
+}
+
+fn network_devices(fixture: &Fixture) {
+    ip("link add rtd0 type veth");
+    ip("addr add 10.98.76.5/24 broadcast 10.98.76.255 dev rtd0");
+    ip("addr add fd00:1234::5/64 dev rtd0");
+    let change = json!({"linux": {"netDevices": {"rtd0": {"name": "inside"}, "veth0": {}}}});
+    let out = fixture.out(&spec_with("ip addr", change));
+    for part in [" inside", "veth0", "inet 10.98.76.5/24 brd 10.98.76.255", "fd00:1234::5/64", "UP"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert!(!out.contains("rtd0"), "{out}");
+    let change = json!({"linux": {"netDevices": {"rtd9": {}}}});
+    assert_eq!(fixture.refused(&spec_with("true", change)), "failed to find network device \"rtd9\": no such device");
+}
+
+fn intel_rdt(fixture: &Fixture) {
+    let change = |class: &str| json!({"linux": {"intelRdt": {"closID": class, "l3CacheSchema": "L3:0=f"}}});
+    assert_eq!(fixture.refused(&spec_with("true", change("../x"))), "invalid intelRdt.ClosID \"../x\"");
+    if !std::path::Path::new("/sys/fs/resctrl/info").exists() {
+        assert_eq!(
+            fixture.refused(&spec_with("true", change("x"))),
+            "intelRdt is specified in config, but Intel RDT is not enabled"
+        );
     }
 }

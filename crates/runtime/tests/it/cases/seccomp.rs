@@ -70,7 +70,7 @@ fn an_agent_answers(fixture: &Fixture) {
         Cloned::Child => sys::process::exit_now(i32::from(agent(&listener, fixture.dir.path()).is_none())),
     };
     let script = |name: &str| format!("mkdir /{name}1 && ls -d /{name}1; mkdir /{name}2; echo $?");
-    let running = fixture.start(&asking(&format!("{}; sleep 60", script("a")), &socket)).expect("starts");
+    let running = fixture.start(&asking(&format!("{}; echo END; sleep 60", script("a")), &socket)).expect("starts");
     running.said();
     let output = running.exec(&process(&script("b"))).expect("exec");
     assert_eq!(output.out, "/b1\n1\n");

@@ -1,4 +1,4 @@
-//! Paths of a container, resolved inside its root and nowhere else.
+//! Paths below a directory by descriptor, with plain errno as the answer.
 //!
 //! Symbolic links, absolute ones too, and `..` stay inside; whatever comes back is a descriptor, so that no path is
 //! resolved twice. The container's files may change meanwhile (volumes are shared): nothing here depends on them
@@ -12,56 +12,83 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+/// How often a resolution is tried again that the kernel gave up because something moved meanwhile (`EAGAIN`,
+/// openat2(2)).
+const TRIES: u32 = 128;
 /// Symbolic links followed before giving up, as the kernel does.
 const MAX_LINKS: usize = 40;
 
 /// A directory that paths are resolved in.
 #[derive(Debug)]
-pub(crate) struct Tree {
+pub struct Tree {
     root: OwnedFd,
 }
 
 /// What is made when a path is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Missing {
-    /// A directory (mode 0755).
+pub enum Missing {
+    /// A directory.
     Directory,
-    /// An empty file (mode 0755, as runc makes them).
+    /// An empty file.
     File,
 }
 
 impl Tree {
     /// Takes a directory (an `O_PATH` descriptor will do).
-    pub(crate) fn new(root: OwnedFd) -> Self {
+    #[must_use]
+    pub fn new(root: OwnedFd) -> Self {
         Self { root }
     }
 
     /// The directory.
-    pub(crate) fn root(&self) -> BorrowedFd<'_> {
+    #[must_use]
+    pub fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
     }
 
     /// Opens something that exists. Magic links of procfs are not followed.
-    pub(crate) fn open(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
-        let flags = flags | OFlags::CLOEXEC;
+    ///
+    /// # Errors
+    /// openat2(2).
+    pub fn open(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        self.open_with(path, flags, Mode::empty())
+    }
+
+    /// As [`Self::open`], with a mode for what `flags` may make.
+    ///
+    /// # Errors
+    /// openat2(2).
+    pub fn open_with(&self, path: &Path, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        loop {
-            match rustix::fs::openat2(&self.root, path, flags, Mode::empty(), resolve) {
+        for _ in 0..TRIES {
+            match rustix::fs::openat2(&self.root, path, flags | OFlags::CLOEXEC, mode, resolve) {
                 // A rename elsewhere raced with `..`: openat2(2) wants to be asked again.
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 other => return other,
             }
         }
+        Err(Errno::AGAIN)
     }
 
     /// Opens something as an `O_PATH` descriptor, making it, and directories on the way, when missing. Links that
     /// lead nowhere are followed, and their targets made, inside the root.
-    pub(crate) fn open_or_make(&self, path: &Path, missing: Missing) -> Result<OwnedFd, Errno> {
+    ///
+    /// # Errors
+    /// openat2(2), mkdirat(2); `Errno::LOOP` after too many links, `Errno::NOTDIR` when something else is on the way.
+    pub fn open_or_make(&self, path: &Path, missing: Missing) -> Result<OwnedFd, Errno> {
+        self.open_or_make_with(path, missing, Mode::from_raw_mode(0o755))
+    }
+
+    /// As [`Self::open_or_make`], with the mode (less the umask) of what is made.
+    ///
+    /// # Errors
+    /// As [`Self::open_or_make`].
+    pub fn open_or_make_with(&self, path: &Path, missing: Missing, mode: Mode) -> Result<OwnedFd, Errno> {
         match self.open(path, OFlags::PATH) {
             Err(Errno::NOENT) => {}
             other => return other,
         }
-        let (parent, name) = self.walk(path, missing)?;
+        let (parent, name) = self.walk(path, missing, mode)?;
         match name {
             None => Ok(parent),
             Some(name) => open_nofollow(parent.as_fd(), &name),
@@ -70,7 +97,10 @@ impl Tree {
 
     /// The directory that holds the last component, made when missing, and that component, which is not followed.
     /// `None` when the path is the root.
-    pub(crate) fn parent_of(&self, path: &Path) -> Result<Option<(OwnedFd, PathBuf)>, Errno> {
+    ///
+    /// # Errors
+    /// As [`Self::open_or_make`].
+    pub fn parent_of(&self, path: &Path) -> Result<Option<(OwnedFd, PathBuf)>, Errno> {
         let Some(name) = path.file_name() else { return Ok(None) };
         let parent = path.parent().unwrap_or(Path::new("/"));
         let parent = self.open_or_make(parent, Missing::Directory)?;
@@ -79,7 +109,7 @@ impl Tree {
 
     /// Walks a path component by component and makes what is missing. Ends with the parent and the name of the last
     /// component, or with the directory itself.
-    fn walk(&self, path: &Path, missing: Missing) -> Result<(OwnedFd, Option<PathBuf>), Errno> {
+    fn walk(&self, path: &Path, missing: Missing, mode: Mode) -> Result<(OwnedFd, Option<PathBuf>), Errno> {
         let mut stack = vec![self.root.try_clone().map_err(|_| Errno::MFILE)?];
         let mut pending = components(path);
         let mut links = 0;
@@ -95,7 +125,7 @@ impl Tree {
             let kind = if last { missing } else { Missing::Directory };
             let found = match open_nofollow(here, &component) {
                 Err(Errno::NOENT) => {
-                    make(here, &component, kind)?;
+                    make(here, &component, kind, mode)?;
                     open_nofollow(here, &component)?
                 }
                 other => other?,
@@ -141,8 +171,7 @@ fn open_nofollow(dir: BorrowedFd<'_>, name: &Path) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
-fn make(dir: BorrowedFd<'_>, name: &Path, kind: Missing) -> Result<(), Errno> {
-    let mode = Mode::from_raw_mode(0o755);
+fn make(dir: BorrowedFd<'_>, name: &Path, kind: Missing, mode: Mode) -> Result<(), Errno> {
     let made = match kind {
         Missing::Directory => rustix::fs::mkdirat(dir, name, mode),
         Missing::File => {
@@ -157,7 +186,10 @@ fn make(dir: BorrowedFd<'_>, name: &Path, kind: Missing) -> Result<(), Errno> {
 }
 
 /// Whether a descriptor is a directory.
-pub(crate) fn is_dir(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
+///
+/// # Errors
+/// fstat(2).
+pub fn is_dir(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
     let stat = rustix::fs::statat(fd, "", AtFlags::EMPTY_PATH)?;
     Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
