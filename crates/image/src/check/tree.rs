@@ -1,5 +1,6 @@
 //! One digest for a whole tree of files.
 
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -17,15 +18,23 @@ const MAX_DEPTH: usize = 600;
 pub(super) fn digest(root: OwnedFd) -> Result<Digest> {
     let mut hasher = Hasher::default();
     let mut path = Vec::new();
-    xattrs(root.as_fd(), &mut hasher).and_then(|()| walk(root, &mut path, 0, &mut hasher)).map_err(|e| Error::Io {
-        op: "read",
-        path: String::from_utf8_lossy(&path).into_owned().into(),
-        source: e.into(),
-    })?;
+    xattrs(root.as_fd(), &mut hasher)
+        .and_then(|()| walk(root, &mut path, 0, &mut HashMap::new(), &mut hasher))
+        .map_err(|e| Error::Io {
+            op: "read",
+            path: String::from_utf8_lossy(&path).into_owned().into(),
+            source: e.into(),
+        })?;
     Ok(hasher.finish())
 }
 
-fn walk(dir: OwnedFd, path: &mut Vec<u8>, depth: usize, hasher: &mut Hasher) -> rustix::io::Result<()> {
+fn walk(
+    dir: OwnedFd,
+    path: &mut Vec<u8>,
+    depth: usize,
+    linked: &mut HashMap<u64, usize>,
+    hasher: &mut Hasher,
+) -> rustix::io::Result<()> {
     let mut names: Vec<CString> = Vec::new();
     for entry in Dir::read_from(&dir)? {
         let name = entry?.file_name().to_owned();
@@ -43,7 +52,14 @@ fn walk(dir: OwnedFd, path: &mut Vec<u8>, depth: usize, hasher: &mut Hasher) -> 
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOATIME;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Symlink => hasher.update(readlinkat(&dir, &name, Vec::new())?.to_bytes()),
+            // A file of many names is read once; which names are one is part of the digest.
+            FileType::RegularFile if linked.contains_key(&stat.st_ino) => {
+                hasher.update(format!("link {}\0", linked[&stat.st_ino]).as_bytes());
+            }
             FileType::RegularFile => {
+                if stat.st_nlink > 1 {
+                    linked.insert(stat.st_ino, linked.len());
+                }
                 let file = openat(&dir, &name, flags, Mode::empty())?;
                 xattrs(file.as_fd(), hasher)?;
                 content(file.as_fd(), hasher)?;
@@ -54,7 +70,7 @@ fn walk(dir: OwnedFd, path: &mut Vec<u8>, depth: usize, hasher: &mut Hasher) -> 
                 }
                 let sub = openat(&dir, &name, flags | OFlags::DIRECTORY, Mode::empty())?;
                 xattrs(sub.as_fd(), hasher)?;
-                walk(sub, path, depth + 1, hasher)?;
+                walk(sub, path, depth + 1, linked, hasher)?;
             }
             _ => {}
         }
