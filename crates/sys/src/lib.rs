@@ -13,6 +13,7 @@ pub mod process;
 pub mod schedule;
 pub mod security;
 pub mod signal;
+pub mod trial;
 
 /// The result of a raw system call: -1 means errno.
 pub(crate) fn check(result: i64) -> Result<i64, rustix::io::Errno> {
