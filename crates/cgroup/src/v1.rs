@@ -91,7 +91,7 @@ fn plan_memory(memory: &Memory, steps: &mut Vec<Step>) -> Result<()> {
     }
     // Docker sends -1 as the largest number for "as the parent".
     match memory.swappiness {
-        Some(swappiness) if swappiness <= 100 => {
+        Some(swappiness) if swappiness != u64::MAX => {
             steps.push(Step::write("memory", "memory.swappiness", swappiness));
         }
         _ => {}

@@ -2,9 +2,11 @@
 //! [`image`] (manifests, indexes, configurations).
 //!
 //! Reading tolerates unknown fields and reads `null` as absent; writing leaves empty values out where Go's own
-//! structs say `omitempty`, and keeps the order of fields that Go has.
+//! structs say `omitempty`, and keeps the order of fields that Go has. [`json`] reads what strangers wrote: its faults
+//! name the field.
 
 pub mod image;
+pub mod json;
 pub mod runtime;
 
 use serde::{Deserialize, Deserializer};

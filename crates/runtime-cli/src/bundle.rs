@@ -28,8 +28,8 @@ pub(crate) fn load(dir: Option<&str>) -> Result<Bundle> {
         }
         other => other.map_err(io("open", &path))?,
     };
-    let json = |source| Error::Json { what: format!("{} cannot be read", path.display()), source };
-    let spec: Spec = serde_json::from_slice(&text).map_err(json)?;
+    let json = |source| Error::Document { what: format!("{} cannot be read", path.display()), source };
+    let spec: Spec = oci::json::read(&text).map_err(json)?;
     check(spec.process.as_ref().ok_or(Error::NoProcess)?)?;
     let root = spec.root.as_ref().filter(|root| !root.path.is_empty()).ok_or(Error::NoRoot)?;
     let rootfs = dir.join(&root.path);

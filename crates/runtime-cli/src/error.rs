@@ -58,6 +58,8 @@ pub(crate) enum Error {
     NoSpec { path: PathBuf },
     #[error("{what}: {source}")]
     Json { what: String, source: serde_json::Error },
+    #[error("{what}: {source}")]
+    Document { what: String, source: oci::json::JsonError },
     #[error("process property must not be empty")]
     NoProcess,
     #[error("process args cannot be empty")]

@@ -257,12 +257,26 @@ pub(crate) fn start(container: &Container) -> Result<()> {
     rustix::io::write(&fifo, b"0").map_err(at("write", &path))?;
     std::fs::remove_file(&path).map_err(crate::error::io("remove", &path))?;
     if let Some(hooks) = &container.record.spec.hooks {
+        if !hooks.poststart.is_empty() {
+            until_started(&fifo)?;
+        }
         let state = container.record.state(Status::Running);
         runtime::poststart(hooks, &state).inspect_err(|_| {
             let _ = container.signal(crate::signals::KILL);
         })?;
     }
     Ok(())
+}
+
+/// Waits until the first process has become the user's program, or ended: its end of the FIFO is closed then.
+fn until_started(fifo: &OwnedFd) -> Result<()> {
+    let mut poll = [rustix::event::PollFd::new(fifo, rustix::event::PollFlags::empty())];
+    loop {
+        match rustix::event::poll(&mut poll, None) {
+            Err(Errno::INTR) => {}
+            other => return other.map(drop).map_err(call("poll of the exec fifo")),
+        }
+    }
 }
 
 #[cfg(test)]

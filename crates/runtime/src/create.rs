@@ -179,8 +179,7 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
 /// Puts a child into its limits and lets it go on. A child that is dead by then says itself why.
 pub(crate) fn release(starting: &Starting, process: &Process, outlives: bool) -> Result<()> {
     let gone = |failure: &Failure| {
-        let errno = rustix::io::Errno::from_raw_os_error(failure.errno);
-        matches!(errno, rustix::io::Errno::SRCH | rustix::io::Errno::PIPE)
+        [rustix::io::Errno::SRCH, rustix::io::Errno::PIPE].iter().any(|errno| errno.raw_os_error() == failure.errno)
     };
     match place(starting, process, outlives) {
         Err(failure) if !gone(&failure) => return Err(failure),

@@ -53,6 +53,11 @@ impl Namespaces {
         Ok(this)
     }
 
+    /// Whether the container gets a network of its own, in which nothing is up yet.
+    pub(crate) fn new_network(&self) -> bool {
+        (self.clone_flags | self.in_joined_user) & flags::NEWNET != 0
+    }
+
     fn add(&mut self, kind: NamespaceType, path: &Path) -> Result<()> {
         self.user |= kind == NamespaceType::User;
         if path.as_os_str().is_empty() {

@@ -78,6 +78,10 @@ pub(crate) fn spec(spec: &Spec, netns: Option<&Path>) -> Result<()> {
         class_of_service(wanted)?;
         rdt::check(wanted, rdt::root()).map_err(refused)?;
     }
+    let propagation = linux.rootfs_propagation.as_str();
+    if !propagation.is_empty() && crate::options::propagation_named(propagation).is_none() {
+        return Err(refused(format!("rootfsPropagation={propagation} is not supported")));
+    }
     spec.mounts.iter().try_for_each(mount)?;
     if let Some(process) = &spec.process {
         labels(process)?;

@@ -76,6 +76,26 @@ pub fn interface_index(name: &str) -> Option<u32> {
     (index != 0).then_some(index)
 }
 
+/// Sets the loopback interface of the calling thread's network namespace up.
+pub fn loopback_up() -> io::Result<()> {
+    let socket = rustix::net::socket_with(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::DGRAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )?;
+    // SAFETY: an all-zero `ifreq` is a valid one.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = *from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    // SAFETY: `request` is a valid `ifreq` with a terminated name and its flags set, and outlives the call.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) };
+    crate::check(i64::from(result))?;
+    Ok(())
+}
+
 /// Whether an interface has a carrier. As a side effect (wanted by callers that have just set it up) the kernel first deals
 /// with a change of the carrier that it would otherwise deal with later, from a work queue: from then on a port of a
 /// bridge forwards, and a bridge sends (`ETHTOOL_GLINK` and `linkwatch_sync_dev`, net/core/link_watch.c).

@@ -87,8 +87,8 @@ fn launch(matches: &Matches, container: &Container, process: &Process, preserve:
 fn process(matches: &Matches, container: &Container) -> Result<Process> {
     if let Some(path) = matches.value("process") {
         let text = std::fs::read(path).map_err(io("open", path))?;
-        let json = |source| Error::Json { what: path.to_owned(), source };
-        let process: Process = serde_json::from_slice(&text).map_err(json)?;
+        let json = |source| Error::Document { what: path.to_owned(), source };
+        let process: Process = oci::json::read(&text).map_err(json)?;
         check(&process)?;
         return Ok(process);
     }

@@ -37,8 +37,8 @@ fn read(path: &str) -> Result<Resources> {
         let file = std::fs::File::open(path).map_err(io("open", path))?;
         file.take(LIMIT).read_to_end(&mut text).map_err(io("read", path))?;
     }
-    let json = |source| Error::Json { what: "resources cannot be read".to_owned(), source };
-    let mut resources: Resources = serde_json::from_slice(&text).map_err(json)?;
+    let json = |source| Error::Document { what: "resources cannot be read".to_owned(), source };
+    let mut resources: Resources = oci::json::read(&text).map_err(json)?;
     // A limit of 0 is one that is not changed; devices are not updated.
     resources.devices.clear();
     if let Some(memory) = &mut resources.memory {

@@ -207,6 +207,9 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
         pivot(root.as_fd())?;
     }
     finish_root(spec, root.as_fd())?;
+    if plan.namespaces.new_network() {
+        sys::netns::loopback_up().context(Step::Namespace, "bringing the loopback device up")?;
+    }
     kernel::names(spec)?;
     kernel::sysctls(proc.as_fd(), linux)?;
     let root = Tree::new(root);
@@ -308,7 +311,10 @@ fn finish_root(spec: &Spec, root: BorrowedFd<'_>) -> Result<()> {
         mount_setattr(root, c"", recursive, &attributes).context(Step::Rootfs, "mount_setattr of the rootfs")
     };
     let name = spec.linux.as_ref().map(|l| l.rootfs_propagation.as_str()).unwrap_or_default();
-    if let Some((propagation, recursive)) = propagation_named(name) {
+    // Private they all are; what a mount says of itself stays.
+    if let Some((propagation, recursive)) = propagation_named(name)
+        && propagation != sys::mount::propagation::PRIVATE
+    {
         set(recursive, MountAttr { propagation, ..MountAttr::default() })?;
     }
     if spec.root.as_ref().is_some_and(|root| root.readonly) {
