@@ -132,6 +132,9 @@ fn compare(case: &Case, bundle: &Bundle, probe: &Path, said: &Said) -> anyhow::R
         None if said.code == 0 => faults.push("it succeeded".to_owned()),
         _ => {}
     }
+    if said.err.contains("panicked at") || said.out.contains("panicked at") {
+        faults.push("it panicked".to_owned());
+    }
     if !case.out.is_empty() {
         let wanted: Vec<String> = case.out.iter().filter(|l| *l != "-").map(|line| bundle.fill(probe, line)).collect();
         let text = said.out.replace('\r', "");

@@ -7,7 +7,7 @@
 //! pre mkdir src                                 shell on the host, in the bundle, before
 //! in grep NoNewPrivs /proc/self/status          shell in the container (the process's args)
 //! host rt run $id                               shell on the host; this one is what is done when none is given
-//! out NoNewPrivs:	1                             a line of standard output; `~` before it: a pattern for the line;
+//! out NoNewPrivs: 1                             a line of standard output; `~` before it: a pattern for the line;
 //!                                               `out -`: nothing
 //! err unknown capability                        a pattern that standard error must contain (case does not matter)
 //! code 0                                        exit status of the host script; `fail`: any but 0

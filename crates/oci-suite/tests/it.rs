@@ -39,6 +39,8 @@ fn ours_passes_what_runc_or_crun_pass() {
             None => faults.push(format!("{name} is not in yardstick.txt: run oci-suite with runc and crun, --record")),
             _ if skipped => {}
             _ if verdict.starts_with("ok") => passed += 1,
+            // The words of others for these are their own.
+            Some(false) if name.starts_with("malformed.") => faults.push(format!("{name}\n{why}")),
             Some(true) => faults.push(format!("{name}\n{why}")),
             Some(false) => {}
         }
