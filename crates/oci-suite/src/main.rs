@@ -1,6 +1,6 @@
 //! Runs the cases against runtimes: `oci-suite [NAME=]RUNTIME... [--filter TEXT] [--jobs N] [--record FILE] [--cases DIR]`.
 //!
-//! Prints one line per case in TAP's form and a table by group. `--record` writes what was passed as the yardstick.
+//! Prints one line per case in TAP's form and a table by group. `--record` puts what was passed into the yardstick.
 //! Runs itself once more inside a machine of namespaces (needs root), so that nothing of the host is touched.
 
 #![allow(clippy::print_stdout)]
@@ -85,7 +85,13 @@ fn inside(options: &Options) -> anyhow::Result<ExitCode> {
     cases.retain(|case| case.name.contains(&options.filter));
     plain_cgroups()?;
     let stage = Stage::new(Path::new("/run/oci-suite"), &place::built("oci-probe")?)?;
-    let mut yardstick = Yardstick::default();
+    let old = options.record.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    let known = table::read_dir(&options.cases)?;
+    let mut yardstick = Yardstick { versions: Vec::new(), ..Yardstick::parse(&old) };
+    yardstick.passed.retain(|name, _| known.iter().any(|case| case.name == *name));
+    for case in &cases {
+        yardstick.passed.remove(&case.name);
+    }
     let mut matrix: BTreeMap<String, Vec<[usize; 3]>> = BTreeMap::new();
     let mut bad = 0;
     println!("1..{}", cases.len() * options.runtimes.len());

@@ -20,7 +20,10 @@ impl Yardstick {
             if let Some(version) = line.strip_prefix("# ") {
                 this.versions.push(version.to_owned());
             } else if let Some((name, who)) = line.split_once(':') {
-                this.passed.insert(name.to_owned(), who.split_whitespace().map(str::to_owned).collect());
+                this.passed.insert(
+                    name.to_owned(),
+                    who.split_whitespace().filter(|one| *one != "-").map(str::to_owned).collect(),
+                );
             }
         }
         this
@@ -40,7 +43,7 @@ impl Yardstick {
 
     /// Whether any runtime passes a case; `None` when it was never tried.
     pub fn passable(&self, case: &str) -> Option<bool> {
-        self.passed.get(case).map(|who| who.iter().any(|name| name != "-"))
+        self.passed.get(case).map(|who| !who.is_empty())
     }
 }
 
