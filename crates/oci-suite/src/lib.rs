@@ -7,6 +7,7 @@
 //! Inside: [`table`] reads cases, [`merge`] builds a spec, [`stage`] lays out a bundle, [`run`] runs one case and says
 //! what is wrong, also what the runtime left behind.
 
+pub mod fuzz;
 pub mod merge;
 pub mod run;
 pub mod stage;
