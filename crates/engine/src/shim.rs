@@ -3,5 +3,5 @@
 mod client;
 mod launcher;
 
-pub(crate) use client::{ShimClient, ShimEvent, is_not_running};
+pub(crate) use client::{Posted, ShimClient, ShimEvent, is_not_running};
 pub(crate) use launcher::LauncherHandle;

@@ -2,7 +2,7 @@
 //! has used is never used again.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use netlink::route::{Batch, LinkChange, LinkRef};
 
@@ -10,7 +10,10 @@ use crate::Error;
 use crate::host::Host;
 use crate::namespace::Fresh;
 
-/// Whoever took the last one is about to start a container: it gets the processors, and the kernel's network lock, first.
+/// Whoever took one is about to start a container: it gets the processors, and the kernel's network lock and grace periods,
+/// first. This long at most, if it does not say that it is done.
+const PATIENCE: Duration = Duration::from_millis(40);
+/// The same when the stock is empty.
 const COURTESY: Duration = Duration::from_millis(4);
 /// Pause after a failure (no more namespaces allowed, no memory).
 const PENALTY: Duration = Duration::from_secs(5);
@@ -36,6 +39,18 @@ struct Stock {
     usual: Option<u32>,
     filling: bool,
     closed: bool,
+    /// Containers that are starting on what they took, and since when the last one is.
+    starting: usize,
+    since: Option<Instant>,
+}
+
+impl Stock {
+    /// How much longer those who are starting are left alone.
+    fn courtesy(&self) -> Duration {
+        let whole = if self.ready.is_empty() { COURTESY } else { PATIENCE };
+        let since = self.since.filter(|_| self.starting > 0);
+        since.map_or(Duration::ZERO, |since| whole.saturating_sub(since.elapsed()))
+    }
 }
 
 impl Pool {
@@ -59,11 +74,13 @@ impl Pool {
         stocked.map_or_else(|| Fresh::with_pair(host), Ok)
     }
 
-    /// Has the stock filled in the background. The first call starts the thread: nobody who does not use networking pays.
+    /// Has the stock filled in the background when the caller's container has started ([`Self::settled`]). The first call starts the thread: nobody who does not use networking pays.
     /// Half of the stock is made for `usual`, the bridge that most containers are on.
     pub(crate) fn refill(self: &Arc<Self>, host: &Arc<Host>, usual: Option<u32>) {
         let mut stock = self.lock();
         stock.usual = usual;
+        stock.starting += 1;
+        stock.since = Some(Instant::now());
         if self.size == 0 || stock.closed {
             return;
         }
@@ -80,20 +97,37 @@ impl Pool {
         }
     }
 
-    fn fill(&self, host: &Host) {
+    /// A container that [`Self::refill`] was called for has started, or has not.
+    pub(crate) fn settled(&self) {
+        let mut stock = self.lock();
+        stock.starting = stock.starting.saturating_sub(1);
+        drop(stock);
+        self.taken.notify_one();
+    }
+
+    /// Waits until one is to be made, and gives the bridge that it is to be made for; `None` at the end.
+    fn next(&self) -> Option<Option<u32>> {
+        let mut stock = self.lock();
         loop {
-            let mut stock = self.lock();
-            while !stock.closed && stock.ready.len() >= self.size {
-                stock = self.taken.wait(stock).unwrap_or_else(PoisonError::into_inner);
-            }
             if stock.closed {
-                return;
+                return None;
             }
-            let usual = stock.usual;
-            let for_usual = stock.ready.iter().filter(|s| s.bridge.is_some()).count();
-            let bridge = usual.filter(|_| for_usual < self.size.div_ceil(2));
-            drop(stock);
-            std::thread::sleep(COURTESY);
+            if stock.ready.len() >= self.size {
+                stock = self.taken.wait(stock).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let courtesy = stock.courtesy();
+            if courtesy.is_zero() {
+                break;
+            }
+            stock = self.taken.wait_timeout(stock, courtesy).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let for_usual = stock.ready.iter().filter(|s| s.bridge.is_some()).count();
+        Some(stock.usual.filter(|_| for_usual < self.size.div_ceil(2)))
+    }
+
+    fn fill(&self, host: &Host) {
+        while let Some(bridge) = self.next() {
             match Stocked::make(host, bridge) {
                 Ok(fresh) => {
                     let mut stock = self.lock();
@@ -131,5 +165,25 @@ impl Stocked {
         // The bridge may be gone by now: then it is a namespace for any other one.
         let bridge = host.execute("connect the interface to its bridge", &batch).is_ok().then_some(index);
         Ok(Self { fresh, bridge })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_start_are_left_alone_for_a_while() {
+        let mut stock = Stock::default();
+        assert!(stock.courtesy().is_zero());
+        stock.starting = 1;
+        stock.since = Some(Instant::now());
+        let empty = stock.courtesy();
+        assert!(!empty.is_zero() && empty <= COURTESY, "{empty:?}");
+        stock.since = Instant::now().checked_sub(PATIENCE);
+        assert!(stock.courtesy().is_zero());
+        stock.since = Some(Instant::now());
+        stock.starting = 0;
+        assert!(stock.courtesy().is_zero());
     }
 }

@@ -75,6 +75,11 @@ impl Service {
         Ok(())
     }
 
+    /// A container whose sandbox was made has started, or will not: what other sandboxes will need may be made now.
+    pub fn settled(&self) {
+        self.inner.pool.settled();
+    }
+
     /// Changes the container's name in the name service of its networks.
     pub fn rename(&self, container: &ContainerId, name: &str) {
         self.inner.rename(container, name);

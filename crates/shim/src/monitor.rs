@@ -80,6 +80,7 @@ pub(crate) struct Monitor {
     rest_due: Option<i64>,
     /// Deleted: gone at the latest then.
     leaving: Option<i64>,
+    /// For what is read; none at rest.
     buffer: Vec<u8>,
 }
 
@@ -141,7 +142,7 @@ impl Monitor {
             lonely_since: None,
             rest_due: None,
             leaving: None,
-            buffer: vec![0; BUFFER],
+            buffer: Vec::new(),
         })
     }
 
@@ -187,6 +188,7 @@ impl Monitor {
                 }
             }
             Token::Client(key, number) => {
+                self.need_buffer();
                 if let Some(session) = self.sessions.get_mut(&key) {
                     session.client(number, event.readable, event.hung_up, &mut self.buffer, &self.poller);
                 }
@@ -215,6 +217,7 @@ impl Monitor {
     }
 
     fn pump(&mut self, key: SessionKey, stream: u8) -> Got {
+        self.need_buffer();
         let Some(session) = self.sessions.get_mut(&key) else { return Got::Nothing };
         let log = &mut self.log;
         let is_container = session.exec.is_none();
@@ -313,10 +316,16 @@ impl Monitor {
     }
 
     fn rest(&mut self) {
-        // Pages of it that were read into stay with the kernel otherwise.
         self.buffer = Vec::new();
         sys::memory::rest();
-        self.buffer = vec![0; BUFFER];
+    }
+
+    /// Makes the buffer, if it is not there, for about as long as there is something to read.
+    fn need_buffer(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = vec![0; BUFFER];
+            self.rest_due = self.rest_due.or_else(|| Some(clock::monotonic() + REST));
+        }
     }
 
     /// Notes how the container ended. A daemon that was told commits it, as durably as a file is, and says so by Delete;

@@ -13,13 +13,42 @@ pub fn limit_arenas(arenas: i32) {
 /// Gives memory back to the kernel that is not needed while nothing happens: free heap memory, and the pages of the program
 /// itself, which come back from the page cache when they are touched again (well below a millisecond for all of them).
 pub fn rest() {
-    crate::process::trim_heap();
+    drop_stack();
     drop_program();
+    crate::process::trim_heap();
 }
+
+/// Gives back what deeper calls have left of the main thread's stack. On other threads it does nothing.
+fn drop_stack() {
+    let here = 0_u8;
+    // The address of something in this frame: all that is in use lies at it or above.
+    let here = std::hint::black_box(&raw const here) as usize;
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let Some(range) = maps.lines().find(|line| line.ends_with("[stack]")).and_then(|line| line.split(' ').next())
+    else {
+        return;
+    };
+    let bound = |text: &str| usize::from_str_radix(text, 16).ok();
+    let Some((low, high)) = range.split_once('-').and_then(|(low, high)| Some((bound(low)?, bound(high)?))) else {
+        return;
+    };
+    // Far below this frame, because it calls functions itself, and signal handlers run there.
+    let page = rustix::param::page_size();
+    let end = here.saturating_sub(MARGIN) / page * page;
+    if low < end && (low..high).contains(&here) {
+        // SAFETY: the range is part of this thread's own stack, below every frame that is in use; what was there is garbage.
+        // It may fail, and nothing is lost then.
+        unsafe { libc::madvise(low as *mut libc::c_void, end - low, libc::MADV_DONTNEED) };
+    }
+}
+
+/// Left alone below the frame that gives stack back, in bytes.
+const MARGIN: usize = 16 * 1024;
 
 /// Unmaps the pages of the parts of the program that nobody writes to.
 fn drop_program() {
     unsafe extern "C" fn each(info: *mut libc::dl_phdr_info, _: libc::size_t, _: *mut libc::c_void) -> libc::c_int {
+        let page = rustix::param::page_size() as u64;
         // SAFETY: the C library passes a valid description, whose table has `dlpi_phnum` entries.
         let (base, headers) = unsafe {
             let info = &*info;
@@ -27,8 +56,8 @@ fn drop_program() {
         };
         for header in headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_W == 0) {
             // Whole pages only: the first and the last may be shared with a part that is written to.
-            let start = (base + header.p_vaddr).next_multiple_of(PAGE);
-            let end = (base + header.p_vaddr + header.p_memsz) / PAGE * PAGE;
+            let start = (base + header.p_vaddr).next_multiple_of(page);
+            let end = (base + header.p_vaddr + header.p_memsz) / page * page;
             if let Ok(length) = usize::try_from(end.saturating_sub(start))
                 && length > 0
             {
@@ -42,9 +71,6 @@ fn drop_program() {
     // SAFETY: the callback matches the signature that dl_iterate_phdr(3) asks for and keeps nothing.
     unsafe { libc::dl_iterate_phdr(Some(each), std::ptr::null_mut()) };
 }
-
-/// Largest page size of the architectures served (arm64 with 64 KiB pages).
-const PAGE: u64 = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,5 @@
-use shim_proto::AttachSpec;
+use shim_proto::{AttachSpec, Request};
+use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
 use container::Phase;
@@ -7,6 +8,7 @@ use super::actor::{Actor, Attached};
 use super::{AttachOptions, Containers, LogOptions, Msg};
 use crate::Error;
 use crate::session::{Session, parse_detach_keys};
+use crate::shim::{Posted, ShimClient};
 
 impl Containers {
     /// Attaches to a container. What is written from now on is in the session, whenever it is run.
@@ -55,14 +57,17 @@ impl Actor {
         }
     }
 
-    /// Gives those that attached before the start their streams. Called between the shim's birth and the start.
-    pub(super) async fn serve_pending_attach(&mut self) -> Result<(), Error> {
-        let Some(shim) = self.shim.clone() else { return Ok(()) };
+    /// Asks for the streams of those that attached before the start. Called between the shim's birth and the start.
+    pub(super) async fn post_pending_attach(
+        &mut self,
+        shim: &ShimClient,
+    ) -> Result<Vec<(Posted, oneshot::Sender<UnixStream>)>, Error> {
+        let mut posted = Vec::new();
         for (spec, tx) in std::mem::take(&mut self.pending_attach) {
             if !tx.is_closed() {
-                let _ = tx.send(shim.attach(spec).await?);
+                posted.push((shim.post(Request::Attach(spec)).await?, tx));
             }
         }
-        Ok(())
+        Ok(posted)
     }
 }

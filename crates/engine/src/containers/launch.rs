@@ -3,7 +3,7 @@
 use ::error::ErrorKind;
 use bundle::{BundleInput, ExecInput, HostFacts, Joins, NetworkFiles};
 use container::Input;
-use shim_proto::{CgroupPlan, Conn, Hello, LogFile, LogPlan, Reply, Request, Rootfs, ShimPlan, Size, StdioPlan};
+use shim_proto::{CgroupPlan, Conn, LogFile, LogPlan, Reply, Request, Rootfs, ShimPlan, Size, StdioPlan};
 
 use super::actor::{Actor, Msg};
 use super::mounts::Held;
@@ -16,7 +16,9 @@ impl Actor {
     /// Carries out `Command::Launch`. The error, if any, is left in `start_error` for whoever asked.
     pub(super) async fn launch(&mut self) -> Input {
         self.run += 1;
-        match self.try_launch().await {
+        let launched = self.try_launch().await;
+        self.shared.networks.settled();
+        match launched {
             Ok((pid, at)) => Input::Started { pid, at },
             Err(error) => {
                 let code = match &error {
@@ -52,10 +54,18 @@ impl Actor {
         let held = self.mount_volumes().await?;
         let plan = self.plan(&rootfs, network_files, joins, &held)?;
         let (_, conn) = self.shared.launcher.launch(&plan).await?;
-        let (client, _) = self.shim_client(conn).await?;
+        let client = self.shim_client(conn)?;
         self.shim = Some(client.clone());
-        self.serve_pending_attach().await?;
-        match client.request(Request::Start).await?.0 {
+        // All at once: the shim serves them in this order, and nobody has to be woken in between.
+        let hello = client.post_hello().await?;
+        let attached = self.post_pending_attach(&client).await?;
+        let start = client.post(Request::Start).await?;
+        client.hello(hello).await?;
+        for (posted, tx) in attached {
+            // Who wanted it may be gone.
+            let _ = tx.send(client.attached(posted).await?);
+        }
+        match client.answer(start).await?.0 {
             Reply::Started { pid, started_at } => Ok((pid, started_at)),
             Reply::NotStarted(error) => {
                 let code = error.exit_code();
@@ -84,13 +94,12 @@ impl Actor {
     }
 
     /// A client on this connection whose events come to this owner as of the current run.
-    pub(super) async fn shim_client(&self, conn: Conn) -> Result<(ShimClient, Hello), Error> {
+    pub(super) fn shim_client(&self, conn: Conn) -> Result<ShimClient, Error> {
         let (queue, run) = (self.queue.clone(), self.run);
-        ShimClient::connect(conn, move |event| {
+        ShimClient::new(conn, move |event| {
             // The owner is gone only when the container is.
             let _ = queue.send(Msg::Shim { run, event });
         })
-        .await
     }
 
     fn sandbox_spec(&self) -> Result<network::SandboxSpec, Error> {

@@ -216,7 +216,8 @@ impl Actor {
     async fn connect_shim(&mut self) -> Result<Hello, Error> {
         let socket = self.shared.run_dir(&self.record.id).join("shim.sock");
         let conn = Conn::connect(&socket).map_err(shim_proto::LaunchError::from)?;
-        let (client, hello) = self.shim_client(conn).await?;
+        let client = self.shim_client(conn)?;
+        let hello = client.hello(client.post_hello().await?).await?;
         self.shim = Some(client);
         Ok(hello)
     }

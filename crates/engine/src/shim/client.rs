@@ -35,6 +35,13 @@ impl AsRawFd for Socket {
 
 type Answer = (Reply, Vec<OwnedFd>);
 
+/// A request that is on its way.
+#[derive(Debug)]
+pub(crate) struct Posted {
+    tag: u64,
+    answer: oneshot::Receiver<Answer>,
+}
+
 struct Inner {
     socket: AsyncFd<Socket>,
     next_tag: AtomicU64,
@@ -80,12 +87,9 @@ impl Inner {
 }
 
 impl ShimClient {
-    /// Says hello on a fresh connection and starts reading. Events go to `on_event` until and including
-    /// [`ShimEvent::Gone`].
-    pub(crate) async fn connect(
-        conn: Conn,
-        on_event: impl Fn(ShimEvent) + Send + Sync + 'static,
-    ) -> Result<(Self, Hello), Error> {
+    /// Starts reading from a fresh connection, on which the first request must be [`Request::Hello`]. Events go to `on_event`
+    /// until and including [`ShimEvent::Gone`].
+    pub(crate) fn new(conn: Conn, on_event: impl Fn(ShimEvent) + Send + Sync + 'static) -> Result<Self, Error> {
         let io = |source| Error::Io { op: "watch", path: "shim.sock".into(), source };
         conn.set_nonblocking(true).map_err(io)?;
         let inner = Arc::new(Inner {
@@ -95,39 +99,76 @@ impl ShimClient {
         });
         let reader = inner.clone();
         tokio::spawn(async move { reader.read_all(&on_event).await });
-        let client = Self { inner };
-        match client.request(Request::Hello { version: VERSION }).await? {
-            (Reply::Hello(hello), _) => Ok((client, *hello)),
+        Ok(Self { inner })
+    }
+
+    /// The first request.
+    pub(crate) async fn post_hello(&self) -> Result<Posted, Error> {
+        self.post(Request::Hello { version: VERSION }).await
+    }
+
+    /// What the shim says of itself.
+    pub(crate) async fn hello(&self, posted: Posted) -> Result<Hello, Error> {
+        match self.answer(posted).await? {
+            (Reply::Hello(hello), _) => Ok(*hello),
             (Reply::Error(fault), _) => Err(fault.into()),
             _ => Err(Error::ShimGone),
         }
     }
 
-    /// Asks and waits for the answer.
-    pub(crate) async fn request(&self, request: Request) -> Result<Answer, Error> {
+    /// Asks without waiting. The shim serves requests in the order they were posted in.
+    pub(crate) async fn post(&self, request: Request) -> Result<Posted, Error> {
         let tag = self.inner.next_tag.fetch_add(1, Ordering::Relaxed);
-        let (tx, rx) = oneshot::channel();
+        let (tx, answer) = oneshot::channel();
         match self.inner.pending().as_mut() {
             Some(pending) => pending.insert(tag, tx),
             None => return Err(Error::ShimGone),
         };
+        let posted = Posted { tag, answer };
         let message = ToShim { tag, request };
-        let sent = self.inner.socket.async_io(Interest::WRITABLE, |s| match s.0.send(&message, &[]) {
+        let send = |s: &Socket| match s.0.send(&message, &[]) {
             Ok(()) => Ok(()),
             Err(ConnError::WouldBlock) => Err(std::io::ErrorKind::WouldBlock.into()),
             Err(_) => Err(std::io::ErrorKind::BrokenPipe.into()),
-        });
-        let answer = async {
-            sent.await.map_err(|_| Error::ShimGone)?;
-            rx.await.map_err(|_| Error::ShimGone)
         };
-        let result = tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(Error::ShimGone));
-        if result.is_err()
-            && let Some(pending) = self.inner.pending().as_mut()
-        {
-            pending.remove(&tag);
+        // There is room almost always: no detour over the poller.
+        let sent = match send(self.inner.socket.get_ref()) {
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
+                let sent = self.inner.socket.async_io(Interest::WRITABLE, send);
+                tokio::time::timeout(ANSWER_TIMEOUT, sent).await.unwrap_or(Err(std::io::ErrorKind::TimedOut.into()))
+            }
+            sent => sent,
+        };
+        match sent {
+            Ok(()) => Ok(posted),
+            Err(_) => {
+                self.forget(&posted);
+                Err(Error::ShimGone)
+            }
         }
-        result
+    }
+
+    /// Waits for the answer.
+    pub(crate) async fn answer(&self, mut posted: Posted) -> Result<Answer, Error> {
+        match tokio::time::timeout(ANSWER_TIMEOUT, &mut posted.answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) | Err(_) => {
+                self.forget(&posted);
+                Err(Error::ShimGone)
+            }
+        }
+    }
+
+    fn forget(&self, posted: &Posted) {
+        if let Some(pending) = self.inner.pending().as_mut() {
+            pending.remove(&posted.tag);
+        }
+    }
+
+    /// Asks and waits for the answer.
+    pub(crate) async fn request(&self, request: Request) -> Result<Answer, Error> {
+        let posted = self.post(request).await?;
+        self.answer(posted).await
     }
 
     /// Asks for something whose only good answer is [`Reply::Ok`].
@@ -141,7 +182,13 @@ impl ShimClient {
 
     /// Gets a stream socket of the container or an exec session.
     pub(crate) async fn attach(&self, spec: AttachSpec) -> Result<UnixStream, Error> {
-        match self.request(Request::Attach(spec)).await? {
+        let posted = self.post(Request::Attach(spec)).await?;
+        self.attached(posted).await
+    }
+
+    /// The second half of [`Self::attach`].
+    pub(crate) async fn attached(&self, posted: Posted) -> Result<UnixStream, Error> {
+        match self.answer(posted).await? {
             (Reply::Attached, fds) => {
                 let fd = fds.into_iter().next().ok_or(Error::ShimGone)?;
                 let stream = std::os::unix::net::UnixStream::from(fd);

@@ -2,7 +2,7 @@
 
 use shim_proto::{ExitRecord, Reply, Request, Step};
 
-use crate::fixture::{Fixture, demux, read_all, until};
+use crate::fixture::{Fixture, demux, read_all, read_until, until};
 
 #[test]
 fn exit_statuses() {
@@ -37,6 +37,29 @@ fn output_before_start_is_not_lost_and_is_logged() {
     assert!(log.contains(r#"{"log":"out\n","stream":"stdout","time":""#), "{log}");
     assert!(log.contains(r#"{"log":"err\n","stream":"stderr","time":""#), "{log}");
     assert!(log.contains(r#"{"log":"tail","stream":"stdout""#), "{log}");
+}
+
+#[test]
+fn at_rest_a_shim_is_small_and_serves() {
+    let mut fixture = Fixture::new();
+    let plan = fixture.plan(&["sh", "-c", "echo early; sleep 1.3; echo late; exec sleep 1000"]);
+    let mut container = fixture.launch(&plan);
+    let mut stream = container.attach(None, false);
+    container.start().unwrap();
+    let private = |pid: i32| {
+        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
+        line.split_whitespace().next().and_then(|n| n.parse::<u32>().ok()).unwrap()
+    };
+    // 0.3 MiB are what a container may cost outside of itself.
+    until("it rests", || private(container.shim_pid) < 300);
+    assert!(read_until(&mut stream, "late").contains("early"));
+    until("it rests again", || private(container.shim_pid) < 300);
+    assert_eq!(container.exec_run("x", &["echo", "hello"]), (0, "hello\n".to_owned(), String::new()));
+    container.ok(Request::Signal { exec: None, signal: 9, all: false });
+    assert_eq!(container.wait().status, 137);
+    container.delete();
+    container.assert_gone();
 }
 
 #[test]

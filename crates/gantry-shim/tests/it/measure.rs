@@ -62,7 +62,7 @@ fn measure_memory() {
             fixture.start(&plan)
         })
         .collect();
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(1300));
     for mut container in containers {
         let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", container.shim_pid)).unwrap();
         let wanted = ["Rss", "Pss", "Pss_Anon", "Private_Clean", "Private_Dirty"];
