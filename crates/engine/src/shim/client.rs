@@ -102,6 +102,16 @@ impl ShimClient {
         Ok(Self { inner })
     }
 
+    /// [`Self::new`], and what the shim says of itself.
+    pub(crate) async fn connect(
+        conn: Conn,
+        on_event: impl Fn(ShimEvent) + Send + Sync + 'static,
+    ) -> Result<(Self, Hello), Error> {
+        let client = Self::new(conn, on_event)?;
+        let hello = client.hello(client.post_hello().await?).await?;
+        Ok((client, hello))
+    }
+
     /// The first request.
     pub(crate) async fn post_hello(&self) -> Result<Posted, Error> {
         self.post(Request::Hello { version: VERSION }).await
@@ -126,10 +136,12 @@ impl ShimClient {
         };
         let posted = Posted { tag, answer };
         let message = ToShim { tag, request };
-        let send = |s: &Socket| match s.0.send(&message, &[]) {
-            Ok(()) => Ok(()),
-            Err(ConnError::WouldBlock) => Err(std::io::ErrorKind::WouldBlock.into()),
-            Err(_) => Err(std::io::ErrorKind::BrokenPipe.into()),
+        let send = |s: &Socket| -> std::io::Result<()> {
+            match s.0.send(&message, &[]) {
+                Ok(()) => Ok(()),
+                Err(ConnError::WouldBlock) => Err(std::io::ErrorKind::WouldBlock.into()),
+                Err(_) => Err(std::io::ErrorKind::BrokenPipe.into()),
+            }
         };
         // There is room almost always: no detour over the poller.
         let sent = match send(self.inner.socket.get_ref()) {
