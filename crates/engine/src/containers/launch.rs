@@ -56,27 +56,20 @@ impl Actor {
         let (_, conn) = self.shared.launcher.launch(&plan).await?;
         let client = self.shim_client(conn)?;
         self.shim = Some(client.clone());
-        // All at once: the shim serves them in this order, and nobody has to be woken in between.
+        // The shim serves requests in order: nobody has to be woken in between.
         let hello = client.post_hello().await?;
         let attached = self.post_pending_attach(&client).await?;
+        if !attached.is_empty() {
+            client.hello(hello).await?;
+            for (posted, tx) in attached {
+                // Nothing is to run whose output somebody waits for in vain. (Who wanted it may be gone, though.)
+                let _ = tx.send(client.attached(posted).await?);
+            }
+            return started(client.request(Request::Start).await?.0);
+        }
         let start = client.post(Request::Start).await?;
         client.hello(hello).await?;
-        for (posted, tx) in attached {
-            // Who wanted it may be gone.
-            let _ = tx.send(client.attached(posted).await?);
-        }
-        match client.answer(start).await?.0 {
-            Reply::Started { pid, started_at } => Ok((pid, started_at)),
-            Reply::NotStarted(error) => {
-                let code = error.exit_code();
-                let kind = if matches!(code, 126 | 127) { ErrorKind::InvalidParameter } else { ErrorKind::System };
-                let message =
-                    format!("failed to create task for container: failed to create shim task: {}", error.message);
-                Err(Error::StartFailed { message, code, kind })
-            }
-            Reply::Error(fault) => Err(fault.into()),
-            _ => Err(Error::ShimGone),
-        }
+        started(client.answer(start).await?.0)
     }
 
     /// Tells of every network that the container is on now, or no more.
@@ -405,6 +398,21 @@ impl Actor {
         self.publish();
         self.emit("update", []);
         Ok(told)
+    }
+}
+
+/// What the answer to a start means.
+fn started(reply: Reply) -> Result<(i32, i64), Error> {
+    match reply {
+        Reply::Started { pid, started_at } => Ok((pid, started_at)),
+        Reply::NotStarted(error) => {
+            let code = error.exit_code();
+            let kind = if matches!(code, 126 | 127) { ErrorKind::InvalidParameter } else { ErrorKind::System };
+            let message = format!("failed to create task for container: failed to create shim task: {}", error.message);
+            Err(Error::StartFailed { message, code, kind })
+        }
+        Reply::Error(fault) => Err(fault.into()),
+        _ => Err(Error::ShimGone),
     }
 }
 
