@@ -19,6 +19,7 @@ mod server;
 mod stream;
 mod tls;
 mod transport;
+mod websocket;
 
 #[cfg(test)]
 mod tests;
@@ -36,3 +37,5 @@ pub use router::{Route, Router};
 pub use server::{Identity, Limits, Server};
 pub use stream::JsonLines;
 pub use tls::{TlsError, TlsFiles, server_config};
+pub(crate) use websocket::carry as carry_websocket;
+pub use websocket::{Handshake, Payload};

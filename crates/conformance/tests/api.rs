@@ -186,3 +186,71 @@ fn abandoned_streams() {
     api.send("DELETE", "/containers/talks?force=1", &[], b"").unwrap();
     invariants::check(&engine).unwrap();
 }
+
+fn masked(payload: &[u8], opcode: u8) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    assert!(length < 126);
+    let mask = [7_u8, 0, 99, 3];
+    let mut frame = vec![0x80 | opcode, 0x80 | length];
+    frame.extend_from_slice(&mask);
+    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(b, m)| b ^ m));
+    frame
+}
+
+/// Frames of the server, short ones only: opcode and payload.
+fn frame(stream: &mut impl std::io::Read) -> (u8, Vec<u8>) {
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).unwrap();
+    let mut payload = vec![0; usize::from(head[1])];
+    stream.read_exact(&mut payload).unwrap();
+    (head[0], payload)
+}
+
+/// A container is attached to by WebSocket: input, output, the goodbyes, and what is refused.
+fn websocket(engine: &Engine, version: &str, data: u8) {
+    let api = engine.api().unwrap();
+    let body = json!({"Image": "bench-busybox:1", "Cmd": ["sh", "-c", "read a; echo got $a; read b; echo bye"], "OpenStdin": true});
+    api.post("/containers/create?name=ws", &body).unwrap();
+    api.post("/containers/ws/start", &json!({})).unwrap();
+    let open = |key: &str| {
+        let mut stream = std::io::BufReader::new(api.connect().unwrap());
+        let head = format!(
+            "GET {version}/containers/ws/attach/ws?stream=1&stdin=1&stdout=1&stderr=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n{key}\r\n"
+        );
+        stream.get_mut().write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        while !answer.ends_with("\r\n\r\n") {
+            assert_ne!(std::io::BufRead::read_line(&mut stream, &mut answer).unwrap(), 0, "{answer}");
+        }
+        (stream, answer)
+    };
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let (mut first, answer) = open(key);
+    assert!(answer.starts_with("HTTP/1.1 101 Switching Protocols"), "{answer}");
+    assert!(answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{answer}");
+    first.get_mut().write_all(&masked(b"hi\n", 2)).unwrap();
+    assert_eq!(frame(&mut first), (0x80 | data, b"got hi\n".to_vec()));
+    // A client that says goodbye gets one; the container goes on.
+    first.get_mut().write_all(&masked(&[3, 232], 8)).unwrap();
+    assert_eq!(frame(&mut first), (0x88, vec![3, 232]));
+    drop(first);
+    let (mut second, _) = open(key);
+    second.get_mut().write_all(&masked(b"x\n", 1)).unwrap();
+    assert_eq!(frame(&mut second), (0x80 | data, b"bye\n".to_vec()));
+    let mut rest = Vec::new();
+    second.read_to_end(&mut rest).unwrap();
+    api.send("DELETE", "/containers/ws?force=1", &[], b"").unwrap();
+    assert_eq!(api.get("/containers/nosuch/attach/ws").unwrap().status, 404);
+}
+
+#[test]
+fn attach_by_websocket() {
+    let engine = start("websocket");
+    websocket(&engine, "/v1.27", 1);
+    websocket(&engine, "/v1.51", 2);
+    let api = engine.api().unwrap();
+    api.post("/containers/create?name=plain", &json!({"Image": "bench-busybox:1", "Cmd": ["true"]})).unwrap();
+    assert_eq!(api.get("/containers/plain/attach/ws").unwrap().status, 400);
+    api.send("DELETE", "/containers/plain?force=1", &[], b"").unwrap();
+    invariants::check(&engine).unwrap();
+}

@@ -55,7 +55,7 @@ fn container_routes() -> Vec<Route<App>> {
         Route::new(GET, "/containers/{name}/top", Op::Other, list::top),
         Route::new(GET, "/containers/{name}/logs", Op::Other, logs::logs),
         Route::new(GET, "/containers/{name}/stats", Op::ContainerStats, stats::stats),
-        Route::new(GET, "/containers/{name}/attach/ws", Op::Other, lacks("attaching by WebSocket")),
+        Route::new(GET, "/containers/{name}/attach/ws", Op::Other, attach::websocket),
         Route::new(GET, "/exec/{name}/json", Op::Other, exec::inspect),
         Route::new(GET, "/containers/{name}/archive", Op::Other, files::get),
         Route::new(POST, "/containers/create", Op::ContainerCreate, create::create),
