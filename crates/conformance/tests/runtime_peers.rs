@@ -8,7 +8,7 @@
 use conformance::stage::Stage;
 use conformance::{Options, Script, play};
 use std::fs;
-use testkit::{CliKind, EngineKind, Machine, place};
+use testkit::{CliKind, Engine, EngineKind, EngineOptions, Machine, place};
 
 /// The scenario that stock dockerd passes with runc.
 #[test]
@@ -19,6 +19,35 @@ fn dockerd_passes_the_scenario() {
     let report = play(&script, &stage.engine, &stage.cli, &options).unwrap();
     eprintln!("dockerd on gantry: {}", report.to_string().lines().last().unwrap_or(""));
     report.ok().unwrap();
+}
+
+/// Containers of our own daemon on runc, crun and our own command line, behind the shim; names and paths that are wrong.
+#[test]
+fn containers_on_other_runtimes() {
+    let runtimes = [
+        ("crun", place::peer("docker/usr/bin/crun").unwrap()),
+        ("other", place::peer("docker/usr/sbin/runc").unwrap()),
+        ("ours", place::built("gantry-shim").unwrap()),
+        ("bad", "/nope".into()),
+    ];
+    let args = runtimes.iter().map(|(name, path)| format!("--add-runtime={name}={}", path.display())).collect();
+    let options = EngineOptions { args, ..EngineOptions::of(EngineKind::Gantry) };
+    let machine = Machine::boot("other-runtimes").unwrap();
+    // crun refuses hosts with a cgroup2 beside the others.
+    machine.sh("mountpoint -q /sys/fs/cgroup/unified && umount /sys/fs/cgroup/unified; true").unwrap().ok().unwrap();
+    let engine = Engine::start_in(machine, options).unwrap();
+    let cli = engine.cli(CliKind::Stock28).unwrap();
+    for runtime in ["crun", "other", "ours"] {
+        let script = Script::parse(include_str!("../cases/other_runtime.txt")).unwrap();
+        let variables = [
+            ("IMAGES", place::images().display().to_string()),
+            ("BB", "bench-busybox:1".to_owned()),
+            ("RUNTIME", runtime.to_owned()),
+        ];
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let options = Options { variables, ..Options::default() };
+        play(&script, &engine, &cli, &options).unwrap().ok().unwrap();
+    }
 }
 
 /// What dockerd tells of the runtime, and what only a runtime can do: pause, limits, statistics, exec with a terminal.

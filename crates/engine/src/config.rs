@@ -21,6 +21,10 @@ pub struct Config {
     pub live_restore: bool,
     /// `--shutdown-timeout`: seconds that containers get to stop when the daemon stops and live-restore is off.
     pub shutdown_timeout: u64,
+    /// `--add-runtime` and `runtimes`: other OCI runtimes by name.
+    pub runtimes: std::collections::BTreeMap<String, shim_proto::ForeignRuntime>,
+    /// `--default-runtime`: the runtime of containers that name none; ours by Docker's names.
+    pub default_runtime: String,
     /// `--log-driver`.
     pub log_driver: String,
     /// `--log-opt`.
@@ -68,4 +72,24 @@ pub struct Registry {
     pub no_proxy: Option<String>,
     /// What the engine calls itself when it asks a registry.
     pub user_agent: String,
+}
+
+/// Whether a name means our own runtime: ours, and Docker's names for the one that is always there.
+#[must_use]
+pub fn is_own_runtime(name: &str) -> bool {
+    matches!(name, "gantry" | "runc" | "io.containerd.runc.v2")
+}
+
+impl Config {
+    /// The other runtime of this name; none for our own.
+    ///
+    /// # Errors
+    /// Nobody has registered the name.
+    pub(crate) fn runtime(&self, name: &str) -> Result<Option<shim_proto::ForeignRuntime>, crate::Error> {
+        match self.runtimes.get(name) {
+            None if is_own_runtime(name) => Ok(None),
+            None => Err(crate::Error::Invalid(format!("unknown or invalid runtime name: {name}"))),
+            found => Ok(found.cloned()),
+        }
+    }
 }

@@ -20,7 +20,7 @@ mod shim;
 mod system;
 mod volumes;
 
-pub use config::{Config, Registry};
+pub use config::{Config, Registry, is_own_runtime};
 pub use containers::{
     AttachOptions, ContainerView, Containers, Created, ExecCreate, ExecStart, ExecView, Extract, ListOptions,
     LogOptions, LogStream, MountPoint, NetworkState, PathStat, RemoveOptions, Sample, Top, Traffic, Tree, TreeUse,
@@ -32,6 +32,7 @@ pub use images::Images;
 pub use networks::Networks;
 pub use publish::CommitOptions;
 pub use session::Session;
+pub use shim_proto::ForeignRuntime;
 pub use system::{DiskUsage, Info, System, Version};
 pub use volume::NewVolume;
 pub use volumes::{VolumeUsage, VolumeView, Volumes};

@@ -46,5 +46,6 @@ pub use hooks::{poststart, poststop};
 pub use manner::Manner;
 pub use mapping::enter_user_namespace;
 pub use rdt::forget;
+pub use source::mount_rootfs;
 pub use starting::{Started, Starting};
 pub use stdio::Stdio;

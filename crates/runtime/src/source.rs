@@ -239,6 +239,15 @@ fn cgroup_v1(cgroup: &cgroup::Manager, namespace: bool) -> Result<Vec<CgroupV1>>
         .collect()
 }
 
+/// Mounts a container's root file system at a place of the caller's mount namespace, for another runtime.
+///
+/// # Errors
+/// What the kernel says.
+pub fn mount_rootfs(rootfs: &Rootfs, at: &Path) -> std::result::Result<(), Errno> {
+    let tree = self::rootfs(rootfs, "").map_err(|failure| Errno::from_raw_os_error(failure.errno))?;
+    rustix::mount::move_mount(&tree, "", CWD, at, rustix::mount::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+}
+
 /// The container's root file system as a detached mount. `wanted` is its propagation: what is to hear of the host's
 /// mounts stays tied to them here.
 pub(crate) fn rootfs(rootfs: &Rootfs, wanted: &str) -> Result<OwnedFd> {

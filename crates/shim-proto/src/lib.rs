@@ -22,5 +22,5 @@ pub use launcher::{FromLauncher, LaunchError, Launcher, ToLauncher};
 pub use message::{
     AttachSpec, Event, ExecExit, ExecSpec, ExecState, FromShim, Hello, Reply, Request, State, Status, ToShim, VERSION,
 };
-pub use plan::{CgroupPlan, LogFile, LogPlan, Rootfs, ShimPlan, Size, StdioPlan};
+pub use plan::{CgroupPlan, ForeignRuntime, LogFile, LogPlan, Rootfs, ShimPlan, Size, StdioPlan};
 pub use record::{ExitRecord, RecordError};

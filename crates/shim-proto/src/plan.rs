@@ -39,6 +39,19 @@ pub struct ShimPlan {
     /// becomes process 1 in front of the user's program.
     #[serde(default)]
     pub init: Option<PathBuf>,
+    /// Another runtime that makes the container, in place of the shim's own.
+    #[serde(default)]
+    pub runtime: Option<ForeignRuntime>,
+}
+
+/// An OCI runtime with runc's command line.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignRuntime {
+    /// Its program.
+    pub program: PathBuf,
+    /// Arguments before all others.
+    #[serde(default)]
+    pub args: Vec<String>,
 }
 
 impl ShimPlan {

@@ -127,6 +127,9 @@ impl Monitor {
         self.oom = None;
         self.peers.event(&Event::Exit(record.clone()), &self.poller);
         self.record(record);
+        if let Some(foreign) = &self.foreign {
+            foreign.delete();
+        }
         let _ = self.cgroup.kill();
         let _ = self.cgroup.delete();
     }

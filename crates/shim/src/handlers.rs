@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use oci::runtime::{NamespaceType, Resources, Spec};
-use runtime::{Create, Exec, Filter, Manner, Starting, Stdio, namespaces_to_join};
+use runtime::{Create, Exec, Filter, Manner, Started, Starting, Stdio, namespaces_to_join};
 use rustix::io::Errno;
 use shim_proto::{
     AttachSpec, ExecSpec, ExecState, Fault, Hello, Reply, Request, Size, StartError, State, Status, Step, ToShim,
@@ -41,6 +41,10 @@ fn of_cgroup(action: &str) -> impl FnOnce(cgroup::Error) -> Fault {
         errno: error.errno().map_or(0, Errno::raw_os_error),
         detail: error.to_string(),
     }
+}
+
+fn by_runtime(action: &str, detail: String) -> Fault {
+    Fault::System { action: action.to_owned(), errno: 0, detail }
 }
 
 impl Monitor {
@@ -136,6 +140,10 @@ impl Monitor {
         let _ = std::fs::remove_file(&self.exit_file);
         self.namespaces = namespaces_to_join(&plan.spec, plan.netns.is_some());
         self.shares_pids = !has_own_pids(&plan.spec);
+        if let Some(foreign) = &self.foreign {
+            let made = foreign.start(&plan, stdio);
+            return self.begun(CONTAINER, made);
+        }
         let made = self.compile(&plan.spec).and_then(|()| {
             let create = Create {
                 id: &plan.id,
@@ -158,6 +166,33 @@ impl Monitor {
         let filter = profile.map(Filter::compile).transpose()?;
         self.filter = filter.map(|filter| filter.with_annotations(&spec.annotations));
         Ok(())
+    }
+
+    /// Notes a process that another runtime has started, or has not.
+    fn begun(&mut self, key: SessionKey, made: Result<Started, StartError>) -> Answer {
+        match made {
+            Ok(started) => {
+                let (pid, started_at) = (started.pid, clock::now());
+                let session = self.sessions.get_mut(&key).ok_or(Fault::NotRunning)?;
+                if session.started(started, &self.poller).is_err() {
+                    let _ = session.signal(KILL);
+                }
+                if key == CONTAINER {
+                    self.started_at = started_at;
+                    self.watch_memory();
+                }
+                plain(Reply::Started { pid, started_at })
+            }
+            Err(error) => {
+                if key == CONTAINER
+                    && let Some(foreign) = &self.foreign
+                {
+                    foreign.delete();
+                }
+                self.not_started(key, &error);
+                plain(Reply::NotStarted(Box::new(error)))
+            }
+        }
     }
 
     /// Notes a process on its way, or that it is not.
@@ -241,18 +276,28 @@ impl Monitor {
     }
 
     fn signal(&mut self, exec: Option<&str>, signal: i32, all: bool) -> Answer {
-        if all && exec.is_none() {
+        if let (Some(foreign), None) = (&self.foreign, exec) {
+            if !self.sessions.get(&CONTAINER).is_some_and(Session::is_running) {
+                return Err(Fault::NotRunning);
+            }
+            foreign.kill(signal, all).map_err(|text| by_runtime("send the signal", text))?;
+        } else if all && exec.is_none() {
             for pid in self.cgroup.procs().map_err(of_cgroup("list the processes"))? {
                 let _ = sys::signal::kill(pid.as_raw_nonzero().get(), signal);
             }
         }
-        self.find(exec)?.signal(signal).map_err(|errno| match errno {
-            Errno::SRCH => Fault::NotRunning,
-            other => system("send the signal", other),
-        })?;
+        if self.foreign.is_none() || exec.is_some() {
+            self.find(exec)?.signal(signal).map_err(|errno| match errno {
+                Errno::SRCH => Fault::NotRunning,
+                other => system("send the signal", other),
+            })?;
+        }
         if signal == KILL && self.paused && exec.is_none() {
-            // Frozen processes of v1 do not die.
-            self.resume()?;
+            // Frozen processes of v1 do not die. Another runtime may have thawed them itself.
+            let thawed = self.resume();
+            if self.foreign.is_none() {
+                thawed?;
+            }
         }
         ok()
     }
@@ -313,8 +358,20 @@ impl Monitor {
     fn exec_start(&mut self, id: &str, peer: u32, tag: u64) -> Answer {
         self.must_run()?;
         let key = self.find(Some(id))?.key;
+        if self.foreign.is_some() {
+            return self.exec_foreign(key);
+        }
         let made = self.exec_process(key)?;
         self.begin(key, made, peer, tag)
+    }
+
+    fn exec_foreign(&mut self, key: SessionKey) -> Answer {
+        let session = self.sessions.get_mut(&key).ok_or(Fault::NotRunning)?;
+        let stdio: Stdio = session.take_stdio().ok_or(Fault::AlreadyStarted)?;
+        let process = session.process.take().ok_or(Fault::AlreadyStarted)?;
+        let foreign = self.foreign.as_ref().ok_or(Fault::NotRunning)?;
+        let made = foreign.exec(&process, stdio);
+        self.begun(key, made)
     }
 
     fn exec_process(&mut self, key: SessionKey) -> Result<Result<Starting, StartError>, Fault> {
@@ -356,7 +413,12 @@ impl Monitor {
 
     fn pause(&mut self) -> Answer {
         self.must_run()?;
-        self.cgroup.freeze().map_err(of_cgroup("freeze the container"))?;
+        match &self.foreign {
+            Some(foreign) => {
+                foreign.ask("pause", &[]).map_err(|text| by_runtime("freeze the container", text))?;
+            }
+            None => self.cgroup.freeze().map_err(of_cgroup("freeze the container"))?,
+        }
         self.paused = true;
         ok()
     }
@@ -365,13 +427,23 @@ impl Monitor {
         if !self.paused {
             return Err(Fault::NotPaused);
         }
-        self.cgroup.thaw().map_err(of_cgroup("thaw the container"))?;
+        match &self.foreign {
+            Some(foreign) => {
+                foreign.ask("resume", &[]).map_err(|text| by_runtime("thaw the container", text))?;
+            }
+            None => self.cgroup.thaw().map_err(of_cgroup("thaw the container"))?,
+        }
         self.paused = false;
         ok()
     }
 
     fn update(&self, resources: &Resources) -> Answer {
-        self.cgroup.apply(resources).map_err(of_cgroup("update the limits"))?;
+        match &self.foreign {
+            Some(foreign) => {
+                foreign.update(resources).map_err(|text| by_runtime("update the limits", text))?;
+            }
+            None => self.cgroup.apply(resources).map_err(of_cgroup("update the limits"))?,
+        }
         ok()
     }
 

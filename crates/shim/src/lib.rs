@@ -14,6 +14,7 @@ mod child_reaper;
 mod client;
 mod clock;
 mod control;
+mod foreign;
 mod handlers;
 pub mod launcher;
 mod log;

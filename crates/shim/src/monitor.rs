@@ -19,6 +19,7 @@ use sys::signal::SignalFd;
 
 use crate::clock::{self, SECOND};
 use crate::control::{Incoming, Peers};
+use crate::foreign::Foreign;
 use crate::log::Log;
 use crate::output::Got;
 use crate::poller::{Happened, Interest, Poller};
@@ -60,6 +61,8 @@ pub(crate) struct Monitor {
     pub(crate) oom: Option<OomWatch>,
     pub(crate) oom_count: u64,
     pub(crate) filter: Option<Filter>,
+    /// Another runtime in place of ours.
+    pub(crate) foreign: Option<Foreign>,
     /// What exec sessions join.
     pub(crate) namespaces: u64,
     /// Other processes than ours may live in the container's PID namespace after its first process.
@@ -114,6 +117,7 @@ impl Monitor {
             input_ends: plan.stdio.stdin_once,
         };
         let container = Session::new(CONTAINER, None, streams)?;
+        let foreign = plan.runtime.as_ref().map(|runtime| Foreign::new(runtime, &plan.id, &plan.run_dir));
         Ok(Self {
             id: plan.id.clone(),
             run_dir: plan.run_dir.clone(),
@@ -130,6 +134,7 @@ impl Monitor {
             oom: None,
             oom_count: 0,
             filter: None,
+            foreign,
             namespaces: 0,
             shares_pids: false,
             paused: false,

@@ -154,8 +154,8 @@ fn describe(app: &App) -> Info {
         labels: facts.labels,
         experimental_build: daemon.experimental,
         server_version: daemon.version.clone(),
-        runtimes: runtimes(),
-        default_runtime: "runc".to_owned(),
+        runtimes: runtimes(config),
+        default_runtime: config.default_runtime.clone(),
         swarm: SwarmInfo { local_node_state: "inactive".to_owned(), ..SwarmInfo::default() },
         live_restore_enabled: facts.live_restore,
         init_binary: "docker-init".to_owned(),
@@ -173,11 +173,16 @@ fn describe(app: &App) -> Info {
     }
 }
 
-/// The one runtime there is; it goes by Docker's names, since clients name them.
-fn runtimes() -> Map<Runtime> {
+/// Our own runtime, which goes by Docker's names, since clients name them; and those that were added.
+fn runtimes(config: &engine::Config) -> Map<Runtime> {
+    let others = config.runtimes.iter().map(|(name, runtime)| {
+        let path = runtime.program.to_string_lossy().into_owned();
+        (name.clone(), Runtime { path, args: runtime.args.clone(), ..Runtime::default() })
+    });
     ["io.containerd.runc.v2", "runc"]
         .into_iter()
         .map(|name| (name.to_owned(), Runtime { path: "gantry-shim".to_owned(), ..Runtime::default() }))
+        .chain(others)
         .collect()
 }
 

@@ -145,7 +145,10 @@ impl Containers {
             host.shm_size = config.default_shm_size;
         }
         if host.runtime.is_empty() {
-            "gantry".clone_into(&mut host.runtime);
+            host.runtime = match config.default_runtime.as_str() {
+                name if config.runtimes.contains_key(name) => name.to_owned(),
+                _ => "gantry".to_owned(),
+            };
         }
         if host.restart_policy.name.is_empty() {
             "no".clone_into(&mut host.restart_policy.name);
@@ -198,9 +201,7 @@ impl Containers {
             }
             other => other.into(),
         })?;
-        if !matches!(host.runtime.as_str(), "gantry" | "runc" | "io.containerd.runc.v2") {
-            return Err(Error::Invalid(format!("unknown or invalid runtime name: {}", host.runtime)));
-        }
+        self.shared.config.runtime(&host.runtime)?;
         let dir = &spec.config.working_dir;
         if !dir.is_empty() && !dir.starts_with('/') {
             return Err(Error::Invalid(format!(

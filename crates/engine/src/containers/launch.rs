@@ -241,6 +241,7 @@ impl Actor {
             log: log_plan(shared, record)?,
             cgroup: CgroupPlan { path: cgroup_path },
             init: shared.defaults.wants_init(host).then(|| shared.config.shim.clone()),
+            runtime: shared.config.runtime(&host.runtime)?,
         })
     }
 

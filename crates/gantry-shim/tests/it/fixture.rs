@@ -82,6 +82,7 @@ impl Fixture {
             log: LogPlan::JsonFile(LogFile { path: home.join("log"), max_size: None, max_file: 1, attrs: None }),
             cgroup: CgroupPlan { path: format!("/gantry-shim-it/{id}") },
             init: None,
+            runtime: None,
             id,
         }
     }

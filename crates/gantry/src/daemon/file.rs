@@ -178,10 +178,8 @@ fn texts(key: &str, flag: Option<&Flag>, value: &Value) -> Result<Vec<String>, F
             .iter()
             .map(|(name, v)| ulimit(name, v).ok_or_else(|| wrong("units.Ulimit")))
             .collect::<Result<_, _>>()?,
-        // Runtimes: their names and paths.
         (Some(Kind::List), Value::Object(map)) if key == "runtimes" => {
-            let path = |v: &Value| v.get("path").and_then(Value::as_str).unwrap_or_default().to_owned();
-            map.iter().map(|(name, v)| format!("{name}={}", path(v))).collect()
+            map.iter().map(|(name, v)| runtime(name, v)).collect()
         }
         (Some(Kind::List), _) => return Err(wrong("[]string")),
         (Some(Kind::Map), Value::Object(map)) => entries(key, map)?,
@@ -239,6 +237,18 @@ fn check(flag: &Flag, text: &str) -> Result<(), FileError> {
             super::values::check(flag, text).map_err(FileError::Value)
         }
         _ => Ok(()),
+    }
+}
+
+/// A runtime as the flag gives it; as JSON with its name when there is more to say than its path.
+fn runtime(name: &str, value: &Value) -> String {
+    match value {
+        Value::Object(said) if said.keys().any(|key| key != "path") => {
+            let mut said = said.clone();
+            said.insert("name".to_owned(), Value::String(name.to_owned()));
+            Value::Object(said).to_string()
+        }
+        value => format!("{name}={}", value.get("path").and_then(Value::as_str).unwrap_or_default()),
     }
 }
 

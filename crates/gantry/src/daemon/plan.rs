@@ -62,6 +62,12 @@ pub(super) fn plan(s: &Settings) -> Result<Plan> {
 }
 
 fn engine_config(s: &Settings, data_root: &Path, exec_root: &Path, hosts: &[String]) -> Result<engine::Config> {
+    let runtimes = runtimes(&s.list("add-runtime"))?;
+    let default_runtime = s.text("default-runtime");
+    ensure!(
+        runtimes.contains_key(&default_runtime) || engine::is_own_runtime(&default_runtime),
+        "specified default runtime '{default_runtime}' does not exist"
+    );
     Ok(engine::Config {
         data_root: data_root.to_owned(),
         exec_root: exec_root.to_owned(),
@@ -72,6 +78,8 @@ fn engine_config(s: &Settings, data_root: &Path, exec_root: &Path, hosts: &[Stri
         init: s.on("init"),
         live_restore: s.on("live-restore"),
         shutdown_timeout: u64::try_from(s.number("shutdown-timeout")).unwrap_or(u64::MAX),
+        runtimes,
+        default_runtime,
         log_driver: s.text("log-driver"),
         log_opts: pairs(&s.list("log-opt")),
         cgroup_parent: s.text("cgroup-parent"),
@@ -87,6 +95,41 @@ fn engine_config(s: &Settings, data_root: &Path, exec_root: &Path, hosts: &[Stri
         default_stop_timeout: s.number("default-stop-timeout"),
         hosts: hosts.to_vec(),
     })
+}
+
+/// Other runtimes: `name=path` of a flag, or an object of `daemon.json` (`super::file` gives it as JSON with its name).
+fn runtimes(list: &[String]) -> Result<BTreeMap<String, engine::ForeignRuntime>> {
+    let mut all = BTreeMap::new();
+    for text in list {
+        let (name, path, args) = match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(serde_json::Value::Object(said)) => {
+                let text = |key: &str| said.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+                let name = text("name");
+                ensure!(
+                    said.get("runtimeType").is_none(),
+                    "runtime '{name}': runtimeType is not supported by this engine"
+                );
+                let list = said.get("runtimeArgs").and_then(|v| v.as_array()).cloned().unwrap_or_default();
+                (name, text("path"), list.iter().filter_map(|v| v.as_str()).map(str::to_owned).collect())
+            }
+            _ => {
+                let (name, path) = text.split_once('=').with_context(|| format!("invalid runtime argument: {text}"))?;
+                (name.trim().to_lowercase(), path.trim().to_owned(), Vec::new())
+            }
+        };
+        ensure!(!name.is_empty() && !path.is_empty(), "invalid runtime argument: {text}");
+        ensure!(!engine::is_own_runtime(&name), "runtime name '{name}' is reserved");
+        let runtime = engine::ForeignRuntime { program: in_path(&path), args };
+        ensure!(all.insert(name.clone(), runtime).is_none(), "runtime '{name}' was already defined");
+    }
+    Ok(all)
+}
+
+/// A program without a slash is looked up in `$PATH`, as the daemon's own.
+fn in_path(program: &str) -> PathBuf {
+    let dirs = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&dirs).map(|dir| dir.join(program)).find(|path| path.is_file());
+    if program.contains('/') { PathBuf::from(program) } else { found.unwrap_or_else(|| PathBuf::from(program)) }
 }
 
 fn absolute(s: &Settings, name: &str) -> Result<PathBuf> {
@@ -121,10 +164,6 @@ fn remarks(s: &Settings) -> Vec<(Level, String)> {
     let driver = s.text("storage-driver");
     if !matches!(driver.as_str(), "" | "overlay2" | "overlayfs" | "overlay") {
         all.push((Level::Warn, format!("storage driver {driver} is not supported: using overlayfs")));
-    }
-    let runtime = s.text("default-runtime");
-    if !matches!(runtime.as_str(), "runc" | "io.containerd.runc.v2") {
-        all.push((Level::Warn, format!("runtime {runtime} is not supported: using the built-in one")));
     }
     all
 }

@@ -79,7 +79,7 @@ use Use::{Full, Inert, Later, Missing};
 /// All flags.
 #[rustfmt::skip]
 pub(super) const FLAGS: &[Flag] = &[
-    flag("add-runtime", None, "runtimes", List, "", Later, "Register another OCI runtime (name=path)"),
+    flag("add-runtime", None, "runtimes", List, "", Full, "Register another OCI runtime (name=path)"),
     flag("allow-direct-routing", None, "allow-direct-routing", Bool, "false", Full, "Let other hosts reach published ports at container addresses"),
     flag("authorization-plugin", None, "authorization-plugins", List, "", Missing, "Plugin that may refuse requests"),
     flag("bip", None, "bip", Text, "", Full, "IPv4 address and prefix of the default bridge"),
