@@ -5,7 +5,7 @@
 //! unmount.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ use sys::process::{Cloned, Strings, flags};
 /// Where the runtime finds programs of its own.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Most bytes of a runtime's log that are looked at.
-const LOG_LIMIT: usize = 64 * 1024;
+const LOG_LIMIT: u64 = 64 * 1024;
 
 /// See the module.
 #[derive(Debug)]
@@ -281,15 +281,13 @@ fn spec_of(plan: &ShimPlan, rootfs: &Path) -> Spec {
     spec
 }
 
-/// The last error of a log of JSON lines.
+/// The last error of a log of JSON objects, one a line or, as crun writes them, spread over several.
 fn last_error(log: &Path) -> Option<String> {
-    let text = fs::read(log).ok()?;
-    let tail = text.get(text.len().saturating_sub(LOG_LIMIT)..)?;
-    let mut lines = tail.split(|byte| *byte == b'\n').rev();
-    lines.find_map(|line| {
-        let entry: serde_json::Value = serde_json::from_slice(line).ok()?;
-        (entry["level"] == "error").then(|| entry["msg"].as_str().map(str::to_owned))?
-    })
+    let mut text = Vec::new();
+    fs::File::open(log).ok()?.take(LOG_LIMIT).read_to_end(&mut text).ok()?;
+    let entries = serde_json::Deserializer::from_slice(&text).into_iter::<serde_json::Value>();
+    let errors = entries.map_while(Result::ok).filter(|entry| entry["level"] == "error");
+    errors.last()?["msg"].as_str().map(str::to_owned)
 }
 
 fn null() -> Result<OwnedFd, Errno> {
@@ -369,7 +367,7 @@ mod tests {
     #[test]
     fn errors_of_a_log() {
         let dir = std::env::temp_dir().join(format!("gantry-foreign-{}", std::process::id()));
-        fs::write(&dir, "{\"level\":\"error\",\"msg\":\"first\"}\n{\"level\":\"error\",\"msg\":\"last\"}\n{\"level\":\"info\",\"msg\":\"x\"}\n")
+        fs::write(&dir, "{\"level\":\"error\",\"msg\":\"first\"}\n{\n  \"msg\": \"last\",\n  \"level\":\"error\"\n}{\"level\":\"info\",\"msg\":\"x\"}\n")
             .unwrap();
         assert_eq!(last_error(&dir).as_deref(), Some("last"));
         fs::remove_file(&dir).unwrap();
