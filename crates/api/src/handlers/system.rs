@@ -154,7 +154,7 @@ fn describe(app: &App) -> Info {
         labels: facts.labels,
         experimental_build: daemon.experimental,
         server_version: daemon.version.clone(),
-        runtimes: runtimes(config),
+        runtimes: runtimes(&config),
         default_runtime: config.default_runtime.clone(),
         swarm: SwarmInfo { local_node_state: "inactive".to_owned(), ..SwarmInfo::default() },
         live_restore_enabled: facts.live_restore,
