@@ -150,11 +150,9 @@ fn pairs(list: &[String]) -> BTreeMap<String, String> {
 fn remarks(s: &Settings) -> Vec<(Level, String)> {
     let inert = s.idle(Use::Inert).into_iter();
     let inert = inert.map(|n| (Level::Debug, format!("--{n} has no meaning for this engine and is ignored")));
-    let later = s.idle(Use::Later).into_iter();
-    let later = later.map(|n| (Level::Warn, format!("--{n} is not supported by this engine yet and is ignored")));
     let keys = s.idle_keys().into_iter();
     let keys = keys.map(|n| (Level::Debug, format!("the directive {n} has no meaning for this engine and is ignored")));
-    let mut all: Vec<_> = inert.chain(later).chain(keys).collect();
+    let mut all: Vec<_> = inert.chain(keys).collect();
     if s.list("feature").iter().any(|f| f == "containerd-snapshotter=false") {
         all.push((
             Level::Warn,

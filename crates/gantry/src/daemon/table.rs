@@ -23,8 +23,6 @@ pub(super) enum Use {
     Full,
     /// It has no meaning here and does no harm.
     Inert,
-    /// It changes little and is not there yet: the log says so.
-    Later,
     /// It would change what the user may rely on, and is not there yet: the daemon refuses to start.
     Missing,
 }
@@ -74,7 +72,7 @@ pub(super) const KEYS_ONLY: &[(&str, Use)] = &[
 ];
 
 use Kind::{Bool, List, Map, Number, Text};
-use Use::{Full, Inert, Later, Missing};
+use Use::{Full, Inert, Missing};
 
 /// All flags.
 #[rustfmt::skip]
