@@ -1,0 +1,110 @@
+//! The default container of our engine, seen from inside, is Docker's: capabilities, filter, mounts, devices, limits.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeMap;
+use testkit::{CliKind, Engine, EngineKind, EngineOptions, place};
+
+/// Facts whose values belong to one container or one boot, and where they differ for a reason.
+const OWN: [&str; 6] = [
+    // Names of the engine's own objects.
+    "/proc/sys/kernel/hostname",
+    "env",
+    // On v1 the path is the engine's.
+    "/proc/self/cgroup",
+    // Numbers of namespaces; that they are new is a case of the suite.
+    "ns ",
+    // How many processes stand before it in the machine.
+    "NSpid",
+    // Files and their number: the layers lie elsewhere.
+    "look /sys/fs/cgroup",
+];
+
+/// Differences that are known, and why.
+const KNOWN: [(&str, &str); 8] = [
+    ("mounts / ", "our root is an overlay without syncs where the kernel has it"),
+    ("mounts /proc/acpi ", "read-only by the mount, not also by the file system"),
+    ("mounts /sys ", "read-only by the mount, not also by the file system"),
+    ("mounts /sys/firmware ", "read-only by the mount, not also by the file system"),
+    ("mounts /sys/fs/cgroup ", "the directory of the v1 hierarchies is read-only with ours, which is safer"),
+    ("/proc/self/limits ", "open: which limit it is has to be found"),
+    ("call x32 135 ", "open: personality of x32 is refused with another number"),
+    ("call x32 335 ", "open: a number without a call is refused with another number"),
+];
+
+fn see(kind: EngineKind) -> (BTreeMap<String, String>, Vec<String>) {
+    let engine = Engine::start_with(&format!("equal-{}", kind.name()), EngineOptions::of(kind)).unwrap();
+    engine.load(&place::image("busybox.tar").unwrap()).unwrap();
+    let probe = engine.machine.dir().join("bin/oci-probe");
+    std::fs::copy(env!("CARGO_BIN_EXE_oci-probe"), &probe).unwrap();
+    let cli = engine.cli(CliKind::Stock28).unwrap();
+    let ask = |what: &str| {
+        let script = format!("docker run --rm -v {}:/probe:ro bench-busybox:1 /probe {what}", probe.display());
+        engine.run(&cli, &script).unwrap().ok().unwrap().text().to_owned()
+    };
+    let facts: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&ask("facts")).unwrap();
+    let mut lines = BTreeMap::new();
+    for (key, value) in facts {
+        if OWN.iter().any(|own| key.starts_with(own)) {
+            continue;
+        }
+        match value {
+            serde_json::Value::Array(list) => {
+                for one in list {
+                    let text = plain(one.as_str().unwrap());
+                    let (name, rest) = text.split_once(' ').unwrap_or((&text, ""));
+                    lines.insert(format!("{key} {name}"), rest.to_owned());
+                }
+            }
+            serde_json::Value::Object(map) => {
+                lines.extend(map.iter().map(|(k, v)| (format!("{key} {k}"), plain(v.as_str().unwrap()))));
+            }
+            other => drop(lines.insert(key, plain(other.as_str().unwrap()))),
+        }
+    }
+    (lines, ask("verdicts").lines().map(str::to_owned).collect())
+}
+
+/// Without what names one container's own files: the source of a bind, the layers of the root.
+fn plain(text: &str) -> String {
+    let mut text = text.to_owned();
+    if let (Some(start), Some(end)) = (text.find('['), text.find(']')) {
+        text.replace_range(start..=end, "[]");
+    }
+    let is_layer = |word: &str| {
+        ["lowerdir", "upperdir", "workdir", "index", "metacopy", "redirect_dir", "nouserxattr", "uuid", "xino"]
+            .iter()
+            .any(|name| word.starts_with(name))
+    };
+    text.split(' ')
+        .map(|part| part.split(',').filter(|word| !is_layer(word)).collect::<Vec<_>>().join(","))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[test]
+fn the_default_container_is_dockers() {
+    let (ours, our_calls) = see(EngineKind::Gantry);
+    let (theirs, their_calls) = see(EngineKind::Docker);
+    let mut faults = Vec::new();
+    let keys: std::collections::BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
+    let known = |name: String| KNOWN.iter().any(|(key, _)| *key == name);
+    for key in keys {
+        if known(format!("{key} ")) {
+            continue;
+        }
+        let (our, their) = (ours.get(key), theirs.get(key));
+        if our != their {
+            faults.push(format!("{key}\n  ours   {our:?}\n  docker {their:?}"));
+        }
+    }
+    assert_eq!(our_calls.len(), their_calls.len());
+    assert!(our_calls.len() > 1400, "{} calls", our_calls.len());
+    for (our, their) in our_calls.iter().zip(&their_calls) {
+        let call = our.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        if our != their && !known(format!("call {call} ")) {
+            faults.push(format!("call: ours {our}, docker {their}"));
+        }
+    }
+    assert!(faults.is_empty(), "{} differences:\n{}", faults.len(), faults.join("\n"));
+}
