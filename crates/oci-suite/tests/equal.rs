@@ -100,9 +100,12 @@ fn the_default_container_is_dockers() {
     }
     assert_eq!(our_calls.len(), their_calls.len());
     assert!(our_calls.len() > 1400, "{} calls", our_calls.len());
+    // Returning from a signal that never came ends in one of several signals, by what lies on the stack.
+    let verdict = |line: &str| line.split(" signal ").next().unwrap_or_default().to_owned();
     for (our, their) in our_calls.iter().zip(&their_calls) {
         let call = our.split(' ').take(2).collect::<Vec<_>>().join(" ");
-        if our != their && !known(format!("call {call} ")) {
+        let same = our.contains(" signal ") == their.contains(" signal ") && verdict(our) == verdict(their);
+        if !same && !known(format!("call {call} ")) {
             faults.push(format!("call: ours {our}, docker {their}"));
         }
     }

@@ -113,7 +113,7 @@ fn the_daemon_goes_and_comes_back() {
     };
     drop(again);
     // The launcher goes with the daemon; the shim does not.
-    let Fixture { dir, launcher } = fixture;
+    let Fixture { dir, launcher, .. } = fixture;
     launcher.shutdown().unwrap();
     std::thread::sleep(Duration::from_millis(600));
     let mut container = crate::fixture::Container::new(shim_proto::Conn::connect(&plan.socket()).unwrap(), 0, &plan);

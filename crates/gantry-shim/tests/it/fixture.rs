@@ -25,6 +25,7 @@ static COUNTER: AtomicU32 = AtomicU32::new(0);
 pub(crate) struct Fixture {
     pub(crate) dir: TempDir,
     pub(crate) launcher: Launcher,
+    _parent: Parent,
 }
 
 /// The program under test: another than the one just built when `GANTRY_SHIM` says so.
@@ -50,13 +51,27 @@ fn make_rootfs(at: &Path) {
     rustix::fs::chmod(at.join("bin/garbage"), rustix::fs::Mode::from_raw_mode(0o755)).unwrap();
 }
 
+/// The cgroup that holds those of all containers; the last one to go takes it along.
+pub(crate) struct Parent;
+
+impl Drop for Parent {
+    fn drop(&mut self) {
+        let root = Path::new("/sys/fs/cgroup");
+        let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|e| e.path());
+        for hierarchy in hierarchies.chain([root.to_owned()]) {
+            // Not there, or in use by another test.
+            let _ = fs::remove_dir(hierarchy.join("gantry-shim-it"));
+        }
+    }
+}
+
 impl Fixture {
     pub(crate) fn new() -> Self {
         assert!(rustix::process::geteuid().is_root(), "these tests need root");
         let dir = tempfile::Builder::new().prefix("gantry-shim-it-").tempdir().unwrap();
         make_rootfs(&dir.path().join("lower"));
         let launcher = Launcher::spawn(&binary()).unwrap();
-        Self { dir, launcher }
+        Self { dir, launcher, _parent: Parent }
     }
 
     /// A plan that runs `args`, with Docker's usual mounts.

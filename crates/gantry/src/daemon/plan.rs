@@ -63,11 +63,7 @@ pub(super) fn plan(s: &Settings) -> Result<Plan> {
 
 fn engine_config(s: &Settings, data_root: &Path, exec_root: &Path, hosts: &[String]) -> Result<engine::Config> {
     let runtimes = runtimes(&s.list("add-runtime"))?;
-    let default_runtime = s.text("default-runtime");
-    ensure!(
-        runtimes.contains_key(&default_runtime) || engine::is_own_runtime(&default_runtime),
-        "specified default runtime '{default_runtime}' does not exist"
-    );
+    let default_runtime = s.non_empty("default-runtime").unwrap_or_else(|| "runc".to_owned());
     Ok(engine::Config {
         data_root: data_root.to_owned(),
         exec_root: exec_root.to_owned(),
@@ -97,6 +93,27 @@ fn engine_config(s: &Settings, data_root: &Path, exec_root: &Path, hosts: &[Stri
     })
 }
 
+/// What dockerd finds out only when it starts, not by `--validate`.
+///
+/// # Errors
+/// A runtime without a program or with a name of our own, a default that is none of them.
+pub(super) fn check_runtimes(config: &engine::Config) -> Result<()> {
+    for (name, runtime) in &config.runtimes {
+        ensure!(!engine::is_own_runtime(name), "runtime name '{name}' is reserved");
+        ensure!(
+            !name.is_empty() && !runtime.program.as_os_str().is_empty(),
+            "invalid runtime argument: {name}={}",
+            runtime.program.display()
+        );
+    }
+    let default = &config.default_runtime;
+    ensure!(
+        config.runtimes.contains_key(default) || engine::is_own_runtime(default),
+        "specified default runtime '{default}' does not exist"
+    );
+    Ok(())
+}
+
 /// Other runtimes: `name=path` of a flag, or an object of `daemon.json` (`super::file` gives it as JSON with its name).
 fn runtimes(list: &[String]) -> Result<BTreeMap<String, engine::ForeignRuntime>> {
     let mut all = BTreeMap::new();
@@ -117,8 +134,6 @@ fn runtimes(list: &[String]) -> Result<BTreeMap<String, engine::ForeignRuntime>>
                 (name.trim().to_lowercase(), path.trim().to_owned(), Vec::new())
             }
         };
-        ensure!(!name.is_empty() && !path.is_empty(), "invalid runtime argument: {text}");
-        ensure!(!engine::is_own_runtime(&name), "runtime name '{name}' is reserved");
         let runtime = engine::ForeignRuntime { program: in_path(&path), args };
         ensure!(all.insert(name.clone(), runtime).is_none(), "runtime '{name}' was already defined");
     }

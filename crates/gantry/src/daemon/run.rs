@@ -75,6 +75,7 @@ async fn serve(mut plan: Plan, settings: &Settings) -> Result<()> {
         "dockerd needs to be started with root privileges. To run dockerd in rootless mode as an unprivileged user, see \
          https://docs.docker.com/go/rootless/"
     );
+    super::plan::check_runtimes(&plan.engine)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     raise_file_limit();
     make_dir(&plan.data_root, 0o710)?;
