@@ -25,9 +25,11 @@ impl Stage {
         link(&place::registry()?, "docker-registry")?;
         link(&bench.join("seed.py"), "seed.py")?;
         link(&place::built("probe")?, "probe")?;
-        for (name, text) in
-            [("liar.py", include_str!("stage/liar.py")), ("mkarchive.py", include_str!("stage/mkarchive.py"))]
-        {
+        for (name, text) in [
+            ("liar.py", include_str!("stage/liar.py")),
+            ("mkarchive.py", include_str!("stage/mkarchive.py")),
+            ("listening.sh", include_str!("stage/listening.sh")),
+        ] {
             fs::write(dir.join("bin").join(name), text)?;
             fs::set_permissions(dir.join("bin").join(name), fs::Permissions::from_mode(0o755))?;
         }

@@ -22,7 +22,7 @@ fn start(name: &str, args: &[&str], before: impl FnOnce(&Path)) -> Engine {
 }
 
 fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = probe() {
             return found;
@@ -92,7 +92,7 @@ fn sockets_of_a_service_manager() {
     let (api, told) = (dir.join("api.sock"), dir.join("notify.sock"));
     let listener = UnixListener::bind(&api).unwrap();
     let manager = UnixDatagram::bind(&told).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     // A client that is there before the daemon is.
     let mut early = UnixStream::connect(&api).unwrap();
     early.write_all(b"GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n").unwrap();
@@ -139,7 +139,7 @@ fn socket_activation_without_sockets() {
             "{environment} exec {} daemon --data-root $TMPDIR/d --exec-root /run/d -p /run/d.pid --bridge none -H {host}",
             gantry.display()
         );
-        let output = machine.sh_for(&script, Duration::from_secs(20), &[]).unwrap();
+        let output = machine.sh_for(&script, Duration::from_secs(60), &[]).unwrap();
         assert_eq!(output.code, 1, "{output:?}");
         output.stderr
     };

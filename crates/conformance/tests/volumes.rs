@@ -127,7 +127,7 @@ fn death_at_every_durable_call() {
     let cli = engine.cli(CliKind::Stock28).unwrap();
     let calls = "rename,renameat,renameat2,fsync,fdatasync,mkdir,mkdirat,unlink,unlinkat,rmdir,syncfs";
     // Not each of them, or it would take minutes; neighbours are seldom different.
-    for nth in (1..300).step_by(7) {
+    for nth in (1..300).step_by(19) {
         let tracer = testkit::faults::die_at(&engine, calls, nth).unwrap();
         let script = "docker volume create --label a=b vol >/dev/null && docker create --name ctr -v vol:/bin -v /x bench-busybox:1 true >/dev/null && docker rm -v ctr >/dev/null && docker volume rm vol >/dev/null";
         let went = engine.run(&cli, script).unwrap();

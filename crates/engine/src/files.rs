@@ -64,3 +64,18 @@ pub(crate) fn remove_tree(path: &Path) -> Result<(), Error> {
         _ => Ok(()),
     }
 }
+
+/// Removes a tree that others may still write to by its path, such as one who compresses logs: first it goes aside, to
+/// `<path>-removing`. A removal that was cut short is gone on with.
+pub(crate) fn remove_tree_aside(path: &Path) -> Result<(), Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-removing");
+    let aside = std::path::PathBuf::from(name);
+    remove_tree(&aside)?;
+    match std::fs::rename(path, &aside) {
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(Error::Io { op: "remove", path: path.to_owned(), source }),
+        Ok(()) => {}
+    }
+    remove_tree(&aside)
+}

@@ -54,11 +54,16 @@ const LAST_MAX: u64 = 256 * 1024;
 pub fn compress_rotated(path: &Path) -> Result<u32, LogError> {
     let mut done = 0;
     // Youngest last: a file may grow older while its elders are compressed.
-    let candidates = files::rotated(path).map_err(|source| LogError::Compress { path: path.to_owned(), source })?;
+    let candidates = match files::rotated(path) {
+        Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(0),
+        other => other.map_err(|source| LogError::Compress { path: path.to_owned(), source })?,
+    };
     for file in candidates.iter().filter(|f| !f.compressed) {
         match compress_one(path, &file.path) {
             Ok(true) => done += 1,
             Ok(false) => {}
+            // The log is gone, with its container.
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(LogError::Compress { path: file.path.clone(), source }),
         }
     }

@@ -101,6 +101,12 @@ pub struct Tracer {
 impl Drop for Tracer {
     fn drop(&mut self) {
         let _ = crate::engine::signal(self.child.id(), "TERM");
+        // When the leader of the traced threads dies first, strace may wait for it for ever, and it for strace.
+        let deadline = Instant::now() + Duration::from_secs(3);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }

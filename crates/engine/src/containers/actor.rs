@@ -529,6 +529,7 @@ impl Actor {
         if let Err(error) = &result {
             tracing::error!("container {}: removal failed: {error}", self.id().short());
             let _ = self.apply(Input::RemoveFailed, "").await;
+            self.notify_removal(&WaitResult { error: Some(error.to_string()), ..self.wait_result() });
         }
         result
     }
@@ -541,7 +542,7 @@ impl Actor {
         self.remove_volumes().await;
         super::mounts::release_images(&self.shared, self.id(), &self.record.mounts);
         self.shared.images.rootfs().remove_rw(self.id())?;
-        files::remove_tree(&self.shared.container_dir(self.id()))?;
+        files::remove_tree_aside(&self.shared.container_dir(self.id()))?;
         self.shared.meta.delete(CONTAINERS, self.record.id.as_str())?;
         self.shared.containers.remove(self.id());
         self.removed = true;
@@ -549,10 +550,15 @@ impl Actor {
         self.emit("destroy", []);
         // Who waits for the removal is told of errors of the removal only.
         let result = WaitResult { error: None, ..self.wait_result() };
+        self.notify_removal(&result);
+        Ok(())
+    }
+
+    /// Answers all who wait: there is no later run, and no other end of the removal.
+    fn notify_removal(&mut self, result: &WaitResult) {
         for (_, tx) in std::mem::take(&mut self.waiters) {
             let _ = tx.send(result.clone());
         }
-        Ok(())
     }
 
     /// Removes the volumes that nobody named, if they shall go, and no other container has them.

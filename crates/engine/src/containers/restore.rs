@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use container::{Phase, RestartPolicy};
+use container::{Input, Phase, RestartPolicy};
 use shim_proto::{Conn, ExitRecord, Hello, Status};
 
 use super::actor::Actor;
@@ -197,8 +197,14 @@ pub(crate) async fn clean_up_run(shared: &Shared, record: &ContainerRecord) {
 impl Actor {
     /// Finds out what became of a container that was up, or on its way, when the last daemon went.
     pub(super) async fn reconcile(&mut self) {
-        if matches!(self.record.state.phase, Phase::Removing | Phase::Dead | Phase::Restarting) {
-            return;
+        match self.record.state.phase {
+            // Nobody removes it any more: it can be asked for again.
+            Phase::Removing => {
+                let _ = self.apply(Input::RemoveFailed, "").await;
+                return;
+            }
+            Phase::Dead | Phase::Restarting => return,
+            _ => {}
         }
         self.run += 1;
         self.adopt_volumes().await;
