@@ -266,10 +266,10 @@ fn death_at_every_durable_call() {
     let (mut engine, cli) = start("sweep");
     let calls = "fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat";
     let operations = [
-        ("docker create --name x bench-busybox:1 true", "docker rm -f x"),
-        ("docker create --name x bench-busybox:1 true >/dev/null 2>&1 && docker rm x", "docker rm -f x"),
+        ("docker create --name swept bench-busybox:1 true", "docker rm -f swept"),
+        ("docker create --name swept bench-busybox:1 true >/dev/null 2>&1 && docker rm swept", "docker rm -f swept"),
         ("docker tag bench-busybox:1 other:1", "docker rmi other:1"),
-        ("docker run -d --name x bench-busybox:1 sleep 1000", "docker rm -f x"),
+        ("docker run -d --name swept bench-busybox:1 sleep 1000", "docker rm -f swept"),
     ];
     for (operation, undo) in operations {
         for nth in 1..40 {
@@ -279,6 +279,8 @@ fn death_at_every_durable_call() {
             drop(tracer);
             if died.is_some() {
                 engine.up().unwrap();
+            } else {
+                assert_eq!(done.code, 0, "{done}");
             }
             check(&engine).unwrap();
             let undone = engine.run(&cli, undo).unwrap();
