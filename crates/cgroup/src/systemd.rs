@@ -86,6 +86,21 @@ impl Systemd {
         Ok(this)
     }
 
+    /// The cgroup of the manager itself, which its units lie below; empty for the system's.
+    ///
+    /// # Errors
+    /// As [`Self::system`].
+    pub fn control_group(&mut self) -> Result<String> {
+        const GET: &str = "ControlGroup";
+        let target = (DESTINATION, OBJECT, "org.freedesktop.DBus.Properties");
+        let asked = [Value::Str(MANAGER.to_owned()), Value::Str(GET.to_owned())];
+        let answer = self.bus.call(target, "Get", &asked)?;
+        let mut reader = Reader::new(&answer);
+        let path = reader.signature().filter(|kind| kind == "s").and_then(|_| reader.string());
+        let path = path.ok_or(Error::Bus { operation: GET })?;
+        Ok(path.trim_end_matches('/').to_owned())
+    }
+
     fn manager(&mut self, member: &'static str, arguments: &[Value]) -> Result<Vec<u8>> {
         self.bus.call((DESTINATION, OBJECT, MANAGER), member, arguments)
     }
@@ -206,7 +221,10 @@ fn wait_for_the_end() -> ! {
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        let _ = rustix::process::kill_process(self.waiting, rustix::process::Signal::KILL);
+        // Who has changed its ids since may not any more; the process goes with us then.
+        if rustix::process::kill_process(self.waiting, rustix::process::Signal::KILL).is_err() {
+            return;
+        }
         while matches!(waitpid(Some(self.waiting), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}
     }
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use cgroup::systemd::{Scope, Systemd, Unit};
 use cgroup::{Hierarchies, Manager};
-use oci::runtime::{DeviceRule, Spec};
+use oci::runtime::{DeviceRule, Resources, Spec};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,32 @@ use crate::error::{Error, Result};
 pub(crate) struct CgroupRecord {
     /// Path below the mount of each hierarchy; none where the caller may not make cgroups.
     pub(crate) path: Option<String>,
+    /// The scope of systemd that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scope: Option<ScopeRecord>,
+}
+
+/// A scope of systemd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ScopeRecord {
+    name: String,
+    slice: String,
+    /// Whether it is the business of the user's own manager.
+    user: bool,
+}
+
+impl ScopeRecord {
+    fn unit(&self) -> Unit {
+        Unit { name: self.name.clone(), slice: self.slice.clone() }
+    }
+
+    fn manager(&self) -> Result<Systemd> {
+        if !self.user {
+            return Ok(Systemd::system()?);
+        }
+        let dir = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
+        Ok(Systemd::user(Path::new(&dir.ok_or(Error::NoRuntimeDir)?))?)
+    }
 }
 
 /// Whether cgroups that may not be changed are done without.
@@ -34,15 +61,30 @@ pub(crate) fn in_user_namespace() -> bool {
 }
 
 impl CgroupRecord {
-    /// Chooses the cgroup of a new container and adapts the limits of its spec. `lenient`: where cgroups cannot be made,
-    /// there is none, and there are no limits.
-    pub(crate) fn choose(spec: &mut Spec, id: &str, systemd: bool, lenient: bool) -> Result<Self> {
-        if systemd {
-            return Err(Error::Unsupported { option: "--systemd-cgroup" });
-        }
+    /// Has systemd make the scope of a new container. It lasts as long as what comes back, or a process in it. For a caller
+    /// with one thread, before it changes its user namespace.
+    pub(crate) fn start_scope(spec: &Spec, id: &str) -> Result<(Self, Scope)> {
+        let given = spec.linux.as_ref().map(|linux| linux.cgroups_path.as_str()).unwrap_or_default();
+        let user = !rustix::process::geteuid().is_root() || in_user_namespace();
+        let unit = Unit::parse(given, ("gantry", id), !user)?;
+        let scope = ScopeRecord { name: unit.name.clone(), slice: unit.slice.clone(), user };
+        let mut systemd = scope.manager()?;
+        let above = if user { systemd.control_group()? } else { String::new() };
+        let resources = spec.linux.as_ref().and_then(|linux| linux.resources.as_ref());
+        let held = Scope::start(&mut systemd, &unit, resources, &Hierarchies::detect()?)?;
+        Ok((Self { path: Some(above + &unit.path()), scope: Some(scope) }, held))
+    }
+
+    /// Chooses the cgroup of a new container.
+    pub(crate) fn choose(spec: &Spec, id: &str) -> Self {
         let given = spec.linux.as_ref().map(|linux| linux.cgroups_path.clone()).unwrap_or_default();
-        let path = path_of(&given, id, &own_cgroup());
-        let this = Self { path: Some(path) };
+        Self { path: Some(path_of(&given, id, &own_cgroup())), scope: None }
+    }
+
+    /// Adapts the limits of a new container's spec. `lenient`: where cgroups cannot be made, there is none, and there are no
+    /// limits.
+    pub(crate) fn adapt(self, spec: &mut Spec, lenient: bool) -> Result<Self> {
+        let this = self;
         if !lenient {
             let resources = spec.linux.get_or_insert_default().resources.get_or_insert_default();
             resources.devices = device_rules(std::mem::take(&mut resources.devices));
@@ -63,7 +105,7 @@ impl CgroupRecord {
                 if let Some(linux) = &mut spec.linux {
                     linux.resources = None;
                 }
-                Ok(Self { path: None })
+                Ok(Self { path: None, scope: this.scope })
             }
             Err(error) => Err(error),
         }
@@ -76,6 +118,31 @@ impl CgroupRecord {
             Some(path) => Manager::new(path, &Hierarchies::detect()?)?,
             None => Manager::new("/none", &none())?,
         })
+    }
+
+    /// Changes limits; systemd is told first, so that a reload of its own does not undo them.
+    pub(crate) fn update(&self, resources: &Resources) -> Result<()> {
+        if let Some(scope) = &self.scope {
+            scope.manager()?.update(&scope.unit(), resources, &Hierarchies::detect()?)?;
+        }
+        Ok(self.manager()?.apply(resources)?)
+    }
+
+    /// Removes it; processes in it must have ended.
+    pub(crate) fn remove(&self) -> Result<()> {
+        self.manager()?.delete()?;
+        let Some(scope) = &self.scope else { return Ok(()) };
+        match scope.manager().and_then(|mut systemd| Ok(systemd.stop(&scope.unit())?)) {
+            // With the systemd its units are gone.
+            Err(Error::Cgroup(cgroup::Error::NoSystemd)) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Removes it with all that is in it, of a container that did not come to be.
+    pub(crate) fn discard(&self) {
+        let _ = self.manager().and_then(|cgroup| Ok(cgroup.kill()?));
+        let _ = self.remove();
     }
 
     /// Whether it is frozen. A cgroup that is gone, or has no freezer, is not.
@@ -141,6 +208,33 @@ mod tests {
         assert_eq!(path_of("", "x", "/user/me"), "/user/me/x");
         assert_eq!(path_of("/docker/x", "x", "/user/me"), "/docker/x");
         assert_eq!(path_of("a/b", "x", "/user"), "/user/a/b");
+    }
+
+    #[test]
+    fn scopes_are_remembered() {
+        let scope = ScopeRecord { name: "p-n.scope".to_owned(), slice: "a-b.slice".to_owned(), user: false };
+        let record = CgroupRecord { path: Some(scope.unit().path()), scope: Some(scope) };
+        assert_eq!(record.path.as_deref(), Some("/a.slice/a-b.slice/p-n.scope"));
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<CgroupRecord>(&text).unwrap(), record);
+        let old: CgroupRecord = serde_json::from_str(r#"{"path":"/x"}"#).unwrap();
+        assert_eq!(old, CgroupRecord { path: Some("/x".to_owned()), scope: None });
+    }
+
+    #[test]
+    fn scopes_need_a_systemd_and_a_name() {
+        let spec = |path: &str| Spec {
+            linux: Some(oci::runtime::Linux { cgroups_path: path.to_owned(), ..Default::default() }),
+            ..Spec::default()
+        };
+        let text = CgroupRecord::start_scope(&spec("/docker/x"), "x").map(drop).unwrap_err().to_string();
+        let wanted =
+            "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"/docker/x\" instead";
+        assert_eq!(text, wanted);
+        if !cgroup::systemd::is_running() && rustix::process::geteuid().is_root() && !in_user_namespace() {
+            let text = CgroupRecord::start_scope(&spec("a.slice:p:n"), "x").map(drop).unwrap_err().to_string();
+            assert_eq!(text, "systemd not running on this host, cannot use systemd cgroups manager");
+        }
     }
 
     #[test]

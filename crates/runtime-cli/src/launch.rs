@@ -63,9 +63,7 @@ pub(crate) fn launch(context: &Context, matches: &Matches, id: &str, detached: b
 
 fn kill(record: &Record) {
     let _ = sys::signal::kill(record.pid, crate::signals::KILL);
-    if let Ok(cgroup) = record.cgroup.manager() {
-        let _ = cgroup.kill().and_then(|()| cgroup.delete());
-    }
+    record.cgroup.discard();
 }
 
 /// Who is detached cannot have a terminal that nobody takes, and a taker needs a terminal.
@@ -144,8 +142,29 @@ impl Making<'_> {
         if lenient && let Some(process) = &mut spec.process {
             keep_score(process);
         }
+        let scope = global.flag("systemd-cgroup").then(|| CgroupRecord::start_scope(&spec, self.id)).transpose()?;
+        let (cgroup, scope) = scope.map_or_else(|| (CgroupRecord::choose(&spec, self.id), None), |(c, s)| (c, Some(s)));
+        let made = self.make_in(cgroup.clone(), lenient, bundle, rootfs, spec, terminal);
+        // Its own process may go: the container's is in.
+        drop(scope);
+        made.inspect_err(|_| {
+            if cgroup.scope.is_some() {
+                cgroup.discard();
+            }
+        })
+    }
+
+    fn make_in(
+        &self,
+        cgroup: CgroupRecord,
+        lenient: bool,
+        bundle: PathBuf,
+        rootfs: &Path,
+        mut spec: Spec,
+        terminal: bool,
+    ) -> Result<(Record, Started)> {
         let mut inside = enter_own(&spec)?;
-        let cgroup = CgroupRecord::choose(&mut spec, self.id, global.flag("systemd-cgroup"), lenient)?;
+        let cgroup = cgroup.adapt(&mut spec, lenient)?;
         let manager = cgroup.manager()?;
         let hold = fifo(self.dir)?;
         let mount_point = self.dir.join("root");

@@ -54,12 +54,27 @@ fn io(operation: &'static str, path: &Path) -> impl Fn(std::io::Error) -> Error 
     move |error| Error::Io { operation, path: path.clone(), errno: Errno::from_io_error(&error).unwrap_or(Errno::IO) }
 }
 
+/// An id as who is outside of our user namespace sees it, by the lines `inside outside count` of its map.
+fn outside(map: &str, id: u32) -> u32 {
+    let line = |line: &str| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+        let (Some(Ok(first)), Some(Ok(there)), Some(Ok(count))) = (numbers.next(), numbers.next(), numbers.next())
+        else {
+            return None;
+        };
+        let offset = id.checked_sub(first).filter(|offset| *offset < count)?;
+        there.checked_add(offset)
+    };
+    map.lines().find_map(line).unwrap_or(id)
+}
+
 impl Bus {
     /// Connects, and says who we are.
     pub(super) fn connect(socket: &Path) -> Result<Self> {
         let mut stream = UnixStream::connect(socket).map_err(io("connect", socket))?;
         stream.set_read_timeout(Some(LIMIT)).map_err(io("setsockopt", socket))?;
-        let uid = rustix::process::geteuid().as_raw().to_string();
+        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        let uid = outside(&map, rustix::process::geteuid().as_raw()).to_string();
         let hex: String = uid.bytes().map(|b| format!("{b:02x}")).collect();
         stream.write_all(format!("\0AUTH EXTERNAL {hex}\r\n").as_bytes()).map_err(io("write", socket))?;
         let mut answer = Vec::new();
@@ -210,5 +225,13 @@ mod tests {
             b"\x01\0\0\0x\0",
         ];
         assert_eq!(bytes, fields.concat());
+    }
+
+    #[test]
+    fn ids_outside() {
+        assert_eq!(outside("         0          0 4294967295\n", 7), 7);
+        assert_eq!(outside("0 1000 1\n1 100000 65536\n", 0), 1000);
+        assert_eq!(outside("0 1000 1\n1 100000 65536\n", 3), 100_002);
+        assert_eq!((outside("0 1000 1\n", 5), outside("", 5)), (5, 5));
     }
 }

@@ -100,6 +100,12 @@ fn serve(socket: &Path, result: &'static str, exists: bool) -> JoinHandle<Calls>
                     all.extend(message(2, &[], Some(serial), &strings(None, &["/job/5"])));
                     all
                 }
+                "Get" => {
+                    let mut w = Writer::default();
+                    w.signature("s");
+                    w.string("/user.slice/user-7.slice/user@7.service");
+                    message(2, &[], Some(serial), &w.bytes)
+                }
                 _ => message(2, &[], Some(serial), &[]),
             };
             calls.push((member, body));
@@ -149,9 +155,10 @@ fn a_job_that_fails_says_so() {
     let error = systemd.start(&unit(), rustix::process::getpid(), Vec::new()).unwrap_err();
     assert_eq!(error, Error::SystemdJob { unit: "p-n.scope".to_owned(), result: "failed".to_owned() });
     let resources = Resources { pids: Some(oci::runtime::Pids { limit: Some(3) }), ..Resources::default() };
+    assert_eq!(systemd.control_group().unwrap(), "/user.slice/user-7.slice/user@7.service");
     systemd.update(&unit(), &resources, &Hierarchies::new_v1(Vec::new(), None)).unwrap();
     drop(systemd);
-    assert_eq!(members(&server.join().unwrap()), ["StartTransientUnit", "SetUnitProperties"]);
+    assert_eq!(members(&server.join().unwrap()), ["StartTransientUnit", "Get", "SetUnitProperties"]);
 }
 
 #[test]

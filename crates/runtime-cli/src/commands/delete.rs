@@ -63,7 +63,8 @@ pub(crate) fn destroy(container: &Container) -> Result<()> {
         // Their PID namespace lives on, so do they.
         cgroup.kill()?;
     }
-    cgroup.delete()?;
+    record.cgroup.remove()?;
+    let _ = runtime::forget(&record.spec, &record.id);
     remove(&container.dir)?;
     if let Some(hooks) = &record.spec.hooks {
         // The container is gone whatever they say.

@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context, matches: &mut Matches) -> Result<i32> {
             return Err(Error::Unsupported { option: "Intel RDT" });
         }
     }
-    container.record.cgroup.manager()?.apply(&changed)?;
+    container.record.cgroup.update(&changed)?;
     remember(container, &changed)?;
     Ok(0)
 }
