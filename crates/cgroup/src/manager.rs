@@ -22,6 +22,8 @@ const MAX_PATH: usize = 4096;
 pub struct Manager {
     hierarchies: Hierarchies,
     path: String,
+    /// Controllers (empty: all) with paths below [`Self::path`].
+    below: Vec<(String, String)>,
 }
 
 impl Manager {
@@ -39,7 +41,41 @@ impl Manager {
         if path.contains('\0') || path.contains('\n') {
             return Err(invalid());
         }
-        Ok(Self { hierarchies: hierarchies.clone(), path: parts.join("/") })
+        Ok(Self { hierarchies: hierarchies.clone(), path: parts.join("/"), below: Vec::new() })
+    }
+
+    /// A cgroup below this one: by controller (v1), or one path in all hierarchies, for which the controller is empty.
+    /// Nothing is touched; see [`Self::is_whole`].
+    ///
+    /// # Errors
+    /// [`Error::InvalidPath`] for a path that leads out, [`Error::NoController`] for a controller that is not mounted.
+    pub fn below(&self, paths: &[(&str, &str)]) -> Result<Self> {
+        let mut below = Vec::new();
+        for (controller, path) in paths {
+            let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+            if parts.contains(&"..") || path.contains(['\0', '\n']) || path.len() > MAX_PATH {
+                return Err(Error::InvalidPath { path: (*path).to_owned() });
+            }
+            if !controller.is_empty() && self.hierarchies.v1_mount(controller).is_none() {
+                return Err(Error::NoController { controller: (*controller).to_owned() });
+            }
+            below.push(((*controller).to_owned(), parts.join("/")));
+        }
+        Ok(Self { below, ..self.clone() })
+    }
+
+    /// Whether all of its directories exist.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.dirs().iter().all(|dir| dir.is_dir())
+    }
+
+    /// Its directory below a mount, by what `has` says of the controllers there.
+    fn dir(&self, mount: &Path, has: impl Fn(&str) -> bool) -> PathBuf {
+        let dir = mount.join(&self.path);
+        let below =
+            self.below.iter().find(|(controller, path)| !path.is_empty() && (controller.is_empty() || has(controller)));
+        below.map_or_else(|| dir.clone(), |(_, path)| dir.join(path))
     }
 
     /// The hierarchies it spans.
@@ -57,7 +93,7 @@ impl Manager {
     /// Its directory in the v1 hierarchy of a controller (`name=systemd` is one too).
     #[must_use]
     pub fn v1_dir(&self, controller: &str) -> Option<PathBuf> {
-        self.hierarchies.v1_mount(controller).map(|mount| mount.join(&self.path))
+        self.hierarchies.v1_mount(controller).map(|mount| self.dir(mount, |name| name == controller))
     }
 
     /// Its directories in all v1 hierarchies, with their controllers.
@@ -65,13 +101,13 @@ impl Manager {
         self.hierarchies
             .v1()
             .iter()
-            .map(|hierarchy| (hierarchy.controllers.as_slice(), hierarchy.mount.join(&self.path)))
+            .map(|hierarchy| (hierarchy.controllers.as_slice(), self.dir(&hierarchy.mount, |name| hierarchy.has(name))))
     }
 
     /// Its directory in the v2 tree (v2 and hybrid hosts).
     #[must_use]
     pub fn unified_dir(&self) -> Option<PathBuf> {
-        self.hierarchies.unified().map(|mount| mount.join(&self.path))
+        self.hierarchies.unified().map(|mount| self.dir(mount, |_| false))
     }
 
     /// Makes its directories, with parents; cpusets get their parent's CPUs and nodes, v2 parents hand their
@@ -328,6 +364,18 @@ fn make_dirs(mount: &Path, dir: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_below() {
+        let v2 = Hierarchies::new_v2(Path::new("/nosuch/cg"));
+        let own = Manager::new("/a", &v2).expect("good");
+        let dir = |paths: &[(&str, &str)]| own.below(paths).map(|below| below.unified_dir());
+        assert_eq!(dir(&[("", "/x//y")]), Ok(Some(PathBuf::from("/nosuch/cg/a/x/y"))));
+        assert_eq!(dir(&[("", "/")]), Ok(Some(PathBuf::from("/nosuch/cg/a"))));
+        assert!(matches!(dir(&[("", "../b")]), Err(Error::InvalidPath { .. })));
+        assert!(matches!(dir(&[("memory", "x")]), Err(Error::NoController { .. })));
+        assert!(!own.is_whole());
+    }
 
     #[test]
     fn paths() {

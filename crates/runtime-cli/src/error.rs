@@ -92,6 +92,8 @@ pub(crate) enum Error {
     Io { operation: &'static str, path: PathBuf, errno: Errno },
     #[error("{operation}: {}", words(*errno))]
     System { operation: &'static str, errno: Errno },
+    #[error("invalid --cgroup argument: {text} ({what})")]
+    SubCgroup { text: String, what: String },
     #[error("no XDG_RUNTIME_DIR to find the user's systemd in")]
     NoRuntimeDir,
     #[error("{0}")]

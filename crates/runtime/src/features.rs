@@ -67,8 +67,26 @@ pub fn mount_options() -> Vec<&'static str> {
         "unbindable",
     ];
     // What the parser would take for an option of the file system is none of ours.
-    ALL.into_iter().filter(|name| options::Options::parse(&[(*name).to_owned()]).data.is_empty()).collect()
+    let ours = |name: &&str| options::Options::parse(&[(*name).to_owned()]).data.is_empty();
+    // Those the kernel takes for any file system.
+    let mut all: Vec<&str> = ALL.into_iter().filter(ours).chain(["dirsync", "lazytime", "sync"]).collect();
+    all.sort_unstable();
+    all
 }
+
+/// Modes of `memoryPolicy`, in the kernel's order.
+pub const MEMORY_MODES: [&str; 7] = [
+    "MPOL_DEFAULT",
+    "MPOL_PREFERRED",
+    "MPOL_BIND",
+    "MPOL_INTERLEAVE",
+    "MPOL_LOCAL",
+    "MPOL_PREFERRED_MANY",
+    "MPOL_WEIGHTED_INTERLEAVE",
+];
+
+/// Flags of `memoryPolicy`.
+pub const MEMORY_FLAGS: [&str; 3] = ["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"];
 
 /// Capabilities by name.
 #[must_use]

@@ -40,7 +40,7 @@ pub use cleanup::{CleanupError, cleanup};
 pub use create::{Create, create};
 pub use exec::{Exec, exec, namespaces_to_join};
 pub use failure::words as errno_words;
-pub use features::{capability_names, mount_options};
+pub use features::{MEMORY_FLAGS, MEMORY_MODES, capability_names, mount_options};
 pub use filter::Filter;
 pub use hooks::{poststart, poststop};
 pub use manner::Manner;

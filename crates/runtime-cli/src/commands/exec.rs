@@ -1,7 +1,6 @@
 //! `exec`
 
 use std::os::fd::AsFd as _;
-use std::path::Path;
 
 use oci::runtime::{Capabilities, Process, Status};
 use runtime::{Exec, Filter, Manner, Started, namespaces_to_join};
@@ -63,12 +62,10 @@ fn exec(context: &Context, matches: &Matches, id: &str) -> Result<i32> {
 fn launch(matches: &Matches, container: &Container, process: &Process, preserve: u32) -> Result<Started> {
     let record = &container.record;
     let pidfd = container.pidfd()?;
-    let cgroup = match matches.value("cgroup") {
-        Some(below) => record.cgroup.below(below)?,
-        None => record.cgroup.manager()?,
-    };
+    let cgroup = record.cgroup.below(matches.all("cgroup"))?;
     let filter = record.spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
     let filter = filter.map(Filter::compile).transpose()?;
+    let filter = filter.map(|filter| filter.with_annotations(&record.spec.annotations));
     let exec = Exec {
         id: &record.id,
         process,
@@ -78,7 +75,7 @@ fn launch(matches: &Matches, container: &Container, process: &Process, preserve:
         cgroup: &cgroup,
         filter: filter.as_ref(),
         linux: record.spec.linux.as_ref(),
-        manner: Manner { outlives: true, preserve_fds: preserve, ..Manner::default() },
+        manner: Manner { bundle: Some(&record.bundle), outlives: true, preserve_fds: preserve, ..Manner::default() },
     };
     Ok(runtime::exec(&exec, stdio(process.terminal, console_size(process))?)?.wait()?)
 }
@@ -148,23 +145,58 @@ fn parse_user(text: &str, gid: u32) -> Result<(u32, u32)> {
 }
 
 impl crate::cgroups::CgroupRecord {
-    /// An existing cgroup below the container's, of `--cgroup [CONTROLLER:]PATH`.
-    fn below(&self, given: &str) -> Result<cgroup::Manager> {
-        let invalid = || Error::Value { option: "--cgroup", text: given.to_owned() };
-        let own = self.path.as_deref().ok_or_else(invalid)?;
-        if given.contains(':') {
-            // One hierarchy alone is no place for a process of ours.
-            return Err(Error::Unsupported { option: "--cgroup with a controller" });
+    /// Existing cgroups below the container's, of `--cgroup PATH` or several `--cgroup CONTROLLER[,CONTROLLER]:PATH`.
+    fn below<'a>(&self, given: impl Iterator<Item = &'a str>) -> Result<cgroup::Manager> {
+        let given: Vec<&str> = given.collect();
+        let invalid = |text: &str| Error::Value { option: "--cgroup", text: text.to_owned() };
+        let own = self.manager()?;
+        let paths = sub_paths(&given)?;
+        if let Some((_, path)) = paths.first().filter(|_| self.path.is_none()) {
+            return Err(invalid(path));
         }
-        let path = Path::new(own).join(given.trim_start_matches('/'));
-        let manager = cgroup::Manager::new(path.to_str().ok_or_else(invalid)?, &cgroup::Hierarchies::detect()?)?;
-        if manager.exists() { Ok(manager) } else { Err(invalid()) }
+        let below = own.below(&paths)?;
+        if paths.is_empty() || below.is_whole() { Ok(below) } else { Err(invalid(&given.join(" "))) }
     }
+}
+
+/// Controllers and paths; the controller is empty for all.
+fn sub_paths<'a>(given: &[&'a str]) -> Result<Vec<(&'a str, &'a str)>> {
+    let mut paths: Vec<(&str, &str)> = Vec::new();
+    for text in given {
+        let fault = |what: String| Error::SubCgroup { text: (*text).to_owned(), what };
+        let Some((controllers, path)) = text.split_once(':') else {
+            if given.len() > 1 {
+                return Err(fault("missing <controller>: prefix".to_owned()));
+            }
+            paths.push(("", text));
+            continue;
+        };
+        for controller in controllers.split(',') {
+            if controller.is_empty() {
+                return Err(fault("empty <controller> prefix".to_owned()));
+            }
+            if paths.iter().any(|(other, _)| *other == controller) {
+                return Err(fault(format!("controller {controller} specified multiple times")));
+            }
+            paths.push((controller, path));
+        }
+    }
+    Ok(paths)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sub_cgroups() {
+        assert_eq!(sub_paths(&["/a"]).unwrap(), [("", "/a")]);
+        assert_eq!(sub_paths(&["cpu,memory:/a", "pids:b"]).unwrap(), [("cpu", "/a"), ("memory", "/a"), ("pids", "b")]);
+        let text = |given: &[&str]| sub_paths(given).unwrap_err().to_string();
+        assert_eq!(text(&["cpu:a", "b"]), "invalid --cgroup argument: b (missing <controller>: prefix)");
+        assert_eq!(text(&[":b"]), "invalid --cgroup argument: :b (empty <controller> prefix)");
+        assert!(text(&["cpu:a", "cpu:b"]).contains("controller cpu specified multiple times"));
+    }
 
     #[test]
     fn users() {

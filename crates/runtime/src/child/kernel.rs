@@ -12,6 +12,7 @@ use sys::process::flags;
 use sys::schedule::{SchedAttr, ioprio_set, personality, sched_setattr, set_mempolicy};
 
 use crate::failure::{Context as _, Failure, Result};
+use crate::features::MEMORY_MODES;
 use crate::validate::dotted;
 
 /// Host and domain name.
@@ -136,17 +137,8 @@ fn attributes(scheduler: &Scheduler) -> Result<SchedAttr> {
 }
 
 fn memory_mode(mode: &str, flags: &[String]) -> Result<i32> {
-    const MODES: [&str; 7] = [
-        "MPOL_DEFAULT",
-        "MPOL_PREFERRED",
-        "MPOL_BIND",
-        "MPOL_INTERLEAVE",
-        "MPOL_LOCAL",
-        "MPOL_PREFERRED_MANY",
-        "MPOL_WEIGHTED_INTERLEAVE",
-    ];
     let invalid = |what: &str| Failure::plain(Step::Plan, format!("invalid memory policy: {what}"));
-    let number = MODES.iter().position(|m| *m == mode).ok_or_else(|| invalid(mode))?;
+    let number = MEMORY_MODES.iter().position(|m| *m == mode).ok_or_else(|| invalid(mode))?;
     flags.iter().try_fold(i32::try_from(number).unwrap_or(0), |bits, flag| match flag.as_str() {
         "MPOL_F_NUMA_BALANCING" => Ok(bits | 1 << 13),
         "MPOL_F_RELATIVE_NODES" => Ok(bits | 1 << 14),
