@@ -11,7 +11,7 @@ export PEERS GANTRY_TEST_DIR
 
 BUILD_TOOLS = gcc libc6-dev make
 TEST_TOOLS = $(BUILD_TOOLS) busybox-static ca-certificates curl debootstrap dpkg e2fsprogs iproute2 iptables kmod \
-  libc-bin mount nftables openssl patchelf procps python3 strace tar util-linux xz-utils
+  libc-bin mount nftables openssl patchelf procps python3 strace tar uidmap util-linux xz-utils
 TARGET_DIR = $(shell cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
 

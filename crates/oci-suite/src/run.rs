@@ -196,6 +196,7 @@ pub fn hierarchies() -> Vec<PathBuf> {
 ///
 /// * `v1` / `v2`: cgroups of this version; `v1:NAME` / `v2:NAME`: this controller in it.
 /// * `path:PATH`: a file.
+/// * `userns`: users without privileges may make user namespaces.
 pub fn met(need: &str) -> bool {
     let unified = Path::new("/sys/fs/cgroup/cgroup.controllers");
     let (kind, what) = need.split_once(':').unwrap_or((need, ""));
@@ -205,6 +206,13 @@ pub fn met(need: &str) -> bool {
         "v2" if what.is_empty() => unified.exists(),
         "v2" => fs::read_to_string(unified).is_ok_and(|all| all.split_whitespace().any(|one| one == what)),
         "path" => Path::new(what).exists(),
+        "userns" => {
+            let set = |name: &str, to: &str| {
+                fs::read_to_string(Path::new("/proc/sys").join(name)).is_ok_and(|value| value.trim() == to)
+            };
+            let names = ["kernel/apparmor_restrict_unprivileged_userns", "kernel/unprivileged_userns_clone"];
+            !set(names[0], "1") && !set(names[1], "0") && !set("user/max_user_namespaces", "0")
+        }
         _ => false,
     }
 }

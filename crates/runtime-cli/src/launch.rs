@@ -7,7 +7,7 @@ use oci::runtime::{Namespace, NamespaceType, Spec, Status};
 use runtime::{Create, Filter, Manner, Started, Stdio};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use shim_proto::{Rootfs, Size};
+use shim_proto::{Rootfs, Size, Step};
 
 use crate::Context;
 use crate::bundle::{self, Bundle};
@@ -40,6 +40,7 @@ pub(crate) fn launch(context: &Context, matches: &Matches, id: &str, detached: b
     if let Some(process) = &mut spec.process {
         activation(&mut process.env);
     }
+    let after = After::of(&spec, id, &bundle);
     let (dir, lock) = context.store.make(id)?;
     let made = Making { context, matches, id, dir: &dir, preserve }.make(bundle, &rootfs, spec, terminal);
     let handed = made.and_then(|(record, started)| {
@@ -56,7 +57,40 @@ pub(crate) fn launch(context: &Context, matches: &Matches, id: &str, detached: b
         }
         Err(error) => {
             let _ = remove(&dir);
+            after.failed(&error);
             Err(error)
+        }
+    }
+}
+
+/// What is run after a container that did not come to be, as after one that has ended.
+#[derive(Debug)]
+struct After {
+    hooks: oci::runtime::Hooks,
+    state: oci::runtime::State,
+}
+
+impl After {
+    fn of(spec: &Spec, id: &str, bundle: &Path) -> Self {
+        let hooks = spec.hooks.as_ref().map(|hooks| hooks.poststop.clone()).unwrap_or_default();
+        let state = oci::runtime::State {
+            oci_version: spec.oci_version.clone(),
+            id: id.to_owned(),
+            status: Status::Stopped,
+            pid: None,
+            bundle: bundle.to_string_lossy().into_owned(),
+            annotations: spec.annotations.clone(),
+        };
+        Self { hooks: oci::runtime::Hooks { poststop: hooks, ..Default::default() }, state }
+    }
+
+    /// Runs `poststop`, unless the spec was refused before there was anything.
+    fn failed(&self, error: &Error) {
+        if matches!(error, Error::Start(start) if start.step == Step::Plan) {
+            return;
+        }
+        for failed in runtime::poststop(&self.hooks, &self.state) {
+            crate::report::Report::default().line("warning", &failed.message);
         }
     }
 }
