@@ -225,10 +225,7 @@ impl Applier {
         if entry.kind != Kind::Symlink || !entry.xattrs.is_empty() {
             let fd = open_path(dir, base)?;
             if entry.kind != Kind::Symlink {
-                use std::os::fd::AsRawFd;
-                // fchmod does not take O_PATH handles; the kernel's link to the handle is not a name of the tree.
-                let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-                rustix::fs::chmod(path.as_str(), Mode::from_raw_mode(entry.mode))?;
+                chmod_path(&fd, entry.mode)?;
             }
             attr::set_xattrs_path(&fd, &entry.xattrs)?;
         }
@@ -327,7 +324,7 @@ impl Applier {
         self.enter(entry, parent)?;
         let link = |to: &Walker| linkat(&target_dir, *target_base, to.dir(), base, AtFlags::empty());
         match link(&self.walker) {
-            Ok(()) => Ok(()),
+            Ok(()) => {}
             Err(Errno::EXIST) => {
                 // Linking a file to itself, as some archives do, must not remove it.
                 let stat = |d, n: &[u8]| statat(d, n, AtFlags::SYMLINK_NOFOLLOW);
@@ -339,10 +336,28 @@ impl Applier {
                     return Ok(());
                 }
                 self.make_room(entry, base).map_err(|f| f.at(entry))?;
-                link(&self.walker).map_err(|e| fail("link", e))
+                link(&self.walker).map_err(|e| fail("link", e))?;
             }
-            Err(e) => Err(fail("link", e)),
+            Err(e) => return Err(fail("link", e)),
         }
+        self.link_attributes(entry, base).map_err(|e| fail("set attributes of", e))
+    }
+
+    /// What the entry of a hard link says of the file counts, too (containerd, `createTarFile`). An owner that is right already is
+    /// not set again: that would cost the file its capabilities, which not every writer repeats with each name.
+    fn link_attributes(&self, entry: &Entry, base: &[u8]) -> rustix::io::Result<()> {
+        let dir = self.walker.dir();
+        let stat = statat(dir, base, AtFlags::SYMLINK_NOFOLLOW)?;
+        let (uid, gid) = self.owner(entry);
+        if uid.is_some_and(|u| u.as_raw() != stat.st_uid) || gid.is_some_and(|g| g.as_raw() != stat.st_gid) {
+            chownat(dir, base, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+            let fd = open_path(dir, base)?;
+            chmod_path(&fd, entry.mode)?;
+            attr::set_xattrs_path(&fd, &entry.xattrs)?;
+        }
+        utimensat(dir, base, &attr::timestamps(entry.mtime), AtFlags::SYMLINK_NOFOLLOW)
     }
 
     /// The open parent of a hard link's target; `None` if the target is not here (kept for [`Self::finish`]).
@@ -494,4 +509,11 @@ fn write_data<R: BufRead>(fd: &OwnedFd, entry: &Entry, reader: &mut Reader<R>) -
         ftruncate(fd, entry.size).map_err(|e| Failure::Fs("write", e))?;
     }
     Ok(stored)
+}
+
+/// Sets the mode of what is open by path only: fchmod does not take such handles, and the kernel's link to the handle is not a name
+/// of the tree.
+fn chmod_path(fd: &OwnedFd, mode: u32) -> rustix::io::Result<()> {
+    use std::os::fd::AsRawFd;
+    rustix::fs::chmod(format!("/proc/self/fd/{}", fd.as_raw_fd()).as_str(), Mode::from_raw_mode(mode))
 }

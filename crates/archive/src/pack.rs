@@ -155,6 +155,8 @@ impl<W: Write> Packer<W> {
             return Ok(());
         }
         let mut entry = entry(path, Kind::Regular, &stat);
+        // With every name of the file: Docker sets the owner for each of them, which takes the capabilities away.
+        entry.xattrs = xattrs(&fd);
         if stat.st_nlink > 1
             && let Some(first) = self.seen.get(&(stat.st_dev, stat.st_ino))
         {
@@ -165,7 +167,6 @@ impl<W: Write> Packer<W> {
         if stat.st_nlink > 1 {
             self.seen.insert((stat.st_dev, stat.st_ino), path.to_vec());
         }
-        entry.xattrs = xattrs(&fd);
         entry.size = u64::try_from(stat.st_size).unwrap_or(0);
         // A file that shrinks while it is read is filled up: its size is in the header already.
         let data = File::from(fd).chain(io::repeat(0));

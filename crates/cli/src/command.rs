@@ -8,6 +8,7 @@ mod image;
 mod info;
 mod inspect;
 mod login;
+mod manifest;
 mod network;
 mod prune;
 mod version;
@@ -36,6 +37,7 @@ fn handler(canonical: &str) -> Option<Handler> {
     match group {
         "container" => container::handler(verb),
         "image" => image::handler(verb),
+        "manifest" => manifest::handler(verb),
         "network" => network::handler(verb),
         "volume" => volume::handler(verb),
         "context" => context::handler(verb),

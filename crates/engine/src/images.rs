@@ -38,15 +38,20 @@ impl image::InUse for Shared {
         self.containers
             .all()
             .into_iter()
-            .map(|handle| {
+            .flat_map(|handle| {
                 let view = handle.view();
-                image::Use {
+                let own = image::Use {
                     container: view.id.clone(),
                     running: view.state.is_alive(),
                     reference: view.spec.config.image.clone(),
                     image: view.image_id.clone(),
                     manifest: view.manifest.as_ref().and_then(|m| m.digest.parse().ok()),
-                }
+                };
+                let mounted = view.mounts.iter().filter_map(|point| {
+                    let image = point.image.clone()?;
+                    Some(image::Use { reference: point.name.clone(), image, manifest: None, ..own.clone() })
+                });
+                std::iter::once(own.clone()).chain(mounted.collect::<Vec<_>>())
             })
             .collect()
     }

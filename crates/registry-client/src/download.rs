@@ -30,7 +30,7 @@ impl Client {
     /// Begins to fetch `url` (`http` if it names no scheme); redirections are followed, nothing secret is sent.
     ///
     /// # Errors
-    /// [`Error::InvalidUrl`], [`Error::Download`] for a status of 400 and more, [`Error::Request`].
+    /// [`Error::InvalidUrl`], [`Error::Download`] for a status of 400 and more, [`Error::NoDownload`].
     pub async fn download(&self, url: &str) -> Result<Download, Error> {
         let invalid = |url: &str| Error::InvalidUrl { url: url.to_owned() };
         let mut uri: Uri = url.parse().map_err(|_| invalid(url))?;
@@ -41,7 +41,7 @@ impl Client {
             let shown = shown_url(&uri);
             let mut request = Request::new(Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync());
             *request.uri_mut() = uri.clone();
-            let fail = |source| Error::Request { method: "Get", url: shown.clone(), source };
+            let fail = |source| Error::NoDownload { url: shown.clone(), source };
             let response = self.shared().transport.send(request).await.map_err(&fail)?;
             let status = response.status();
             if let (301 | 302 | 303 | 307 | 308, Some(target)) =
@@ -60,7 +60,7 @@ impl Client {
             return Ok(Download { incoming: response.into_body(), length, url: shown });
         }
         let source = TransportError::Redirect(format!("stopped after {REDIRECTS_MAX} redirects"));
-        Err(Error::Request { method: "Get", url: shown_url(&uri), source })
+        Err(Error::NoDownload { url: shown_url(&uri), source })
     }
 }
 
@@ -73,10 +73,10 @@ impl Download {
     /// The next bytes; `None` after the last.
     ///
     /// # Errors
-    /// [`Error::Request`] if the connection breaks or stays silent.
+    /// [`Error::NoDownload`] if the connection breaks or stays silent.
     pub async fn next(&mut self) -> Option<Result<Bytes, Error>> {
         loop {
-            let fail = |source| Error::Request { method: "Get", url: self.url.clone(), source };
+            let fail = |source| Error::NoDownload { url: self.url.clone(), source };
             match tokio::time::timeout(SILENCE_MAX, self.incoming.frame()).await {
                 Err(_) => {
                     return Some(Err(fail(TransportError::Timeout { what: "response body", after: SILENCE_MAX })));

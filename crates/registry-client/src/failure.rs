@@ -116,6 +116,15 @@ pub enum Error {
         /// As it was given.
         url: String,
     },
+    /// A web server gave no answer, or none to its end.
+    #[error("Get \"{url}\": {source}")]
+    NoDownload {
+        /// Which.
+        url: String,
+        /// Why.
+        #[source]
+        source: TransportError,
+    },
     /// A web server refused a file.
     #[error("failed to GET {url} with status {status}: {why}")]
     Download {
@@ -264,7 +273,7 @@ pub enum TransportError {
     #[error("tls: failed to verify certificate: x509: {0}")]
     Certificate(String),
     /// TLS failed otherwise.
-    #[error("{0}")]
+    #[error("{}", plain_text(.0))]
     Tls(#[source] Arc<io::Error>),
     /// The proxy refused.
     #[error("proxyconnect tcp: {0}")]
@@ -300,14 +309,27 @@ impl TransportError {
     }
 }
 
-fn dial_text(error: &io::Error) -> String {
+/// What Go says of an error of the kernel: without its number, in small letters.
+pub(crate) fn plain_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(end) if error.raw_os_error().is_some() => text[..end].to_lowercase(),
+        _ => text,
+    }
+}
+
+/// Go's words for a connection that did not come about.
+pub(crate) fn dial_text(error: &io::Error) -> String {
     let text = match error.kind() {
         io::ErrorKind::ConnectionRefused => "connect: connection refused",
         io::ErrorKind::HostUnreachable => "connect: no route to host",
         io::ErrorKind::NetworkUnreachable => "connect: network is unreachable",
         io::ErrorKind::TimedOut => "i/o timeout",
         io::ErrorKind::ConnectionReset => "connect: connection reset by peer",
-        _ => return error.to_string(),
+        _ => {
+            let text = plain_text(error);
+            return if error.raw_os_error().is_some() { format!("connect: {text}") } else { text };
+        }
     };
     text.to_owned()
 }
@@ -341,6 +363,7 @@ impl HasKind for Error {
             Self::LoginRefused { .. } => ErrorKind::Unauthorized,
             Self::PushDenied { .. } => ErrorKind::Forbidden,
             Self::Request { .. }
+            | Self::NoDownload { .. }
             | Self::NoBasicAuth { .. }
             | Self::Challenge { .. }
             | Self::Status { .. }
@@ -351,5 +374,30 @@ impl HasKind for Error {
             | Self::SearchStatus { .. }
             | Self::Source(_) => ErrorKind::System,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_says_is_said_as_go_says_it() {
+        let dial = |number| TransportError::Dial {
+            address: "192.0.2.1:443".to_owned(),
+            source: Arc::new(io::Error::from_raw_os_error(number)),
+        };
+        let shown = |number| dial(number).to_string();
+        assert_eq!(shown(101), "dial tcp 192.0.2.1:443: connect: network is unreachable");
+        assert_eq!(shown(113), "dial tcp 192.0.2.1:443: connect: no route to host");
+        assert_eq!(shown(1), "dial tcp 192.0.2.1:443: connect: operation not permitted");
+        assert_eq!(plain_text(&io::Error::other("Kept (os error 7)")), "Kept (os error 7)");
+    }
+
+    #[test]
+    fn a_file_by_http_is_not_a_request_to_a_registry() {
+        let source = TransportError::Broken("unexpected EOF".to_owned());
+        let error = Error::NoDownload { url: "http://192.0.2.1/x.tar".to_owned(), source };
+        assert_eq!(error.to_string(), "Get \"http://192.0.2.1/x.tar\": unexpected EOF");
     }
 }

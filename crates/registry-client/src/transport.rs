@@ -114,7 +114,7 @@ fn broken_text(error: &io::Error) -> String {
         io::ErrorKind::ConnectionReset => "read: connection reset by peer".to_owned(),
         io::ErrorKind::BrokenPipe => "write: broken pipe".to_owned(),
         io::ErrorKind::UnexpectedEof => "unexpected EOF".to_owned(),
-        _ => error.to_string(),
+        _ => crate::failure::plain_text(error),
     }
 }
 

@@ -154,3 +154,33 @@ fn layers_that_lean_on_others_take_what_is_below() {
     assert_eq!((m.mode() & 0o7777, m.gid()), (0o1777, 5));
     assert_eq!(place.root().join("usr/lib").symlink_metadata().expect("stat").mode() & 0o7777, 0o711);
 }
+
+#[test]
+fn each_name_of_a_file_sets_its_attributes() {
+    let mut w = Writer::new(Vec::new());
+    let mut f = Entry::new("f", Kind::Regular, 0o644);
+    f.xattrs.push((b"user.k".to_vec(), b"v".to_vec()));
+    w.entry(&f, std::io::empty()).expect("writes");
+    let mut again = Entry::new("h", Kind::HardLink, 0o4711);
+    (again.link, again.uid, again.gid) = (b"f".to_vec(), 5, 6);
+    again.mtime = Time { secs: 7, nanos: 8 };
+    again.xattrs.push((b"user.m".to_vec(), b"w".to_vec()));
+    w.entry(&again, std::io::empty()).expect("writes");
+    // A name of a symbolic link is not followed.
+    let mut s = Entry::new("s", Kind::Symlink, 0o777);
+    s.link = b"f".to_vec();
+    w.entry(&s, std::io::empty()).expect("writes");
+    let mut t = Entry::new("t", Kind::HardLink, 0o600);
+    (t.link, t.uid) = (b"s".to_vec(), 9);
+    w.entry(&t, std::io::empty()).expect("writes");
+    let place = Place::new();
+    place.apply(&w.finish().expect("finishes")).expect("applies");
+    let stat = |p: &str| place.root().join(p).symlink_metadata().expect(p);
+    let m = stat("f");
+    assert_eq!((m.mode() & 0o7777, m.uid(), m.gid(), m.nlink()), (0o4711, 5, 6, 2));
+    assert_eq!((m.mtime(), m.mtime_nsec()), (7, 8));
+    for name in ["user.k", "user.m"] {
+        rustix::fs::getxattr(place.root().join("f"), name, [0u8; 4].as_mut_slice()).expect(name);
+    }
+    assert_eq!((stat("s").uid(), stat("t").ino()), (9, stat("s").ino()));
+}

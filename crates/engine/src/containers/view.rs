@@ -98,6 +98,9 @@ pub struct MountPoint {
     /// What a bind does with the mounts below its source.
     #[serde(default)]
     pub recursion: Recursion,
+    /// Id of the image that is mounted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<id::Digest>,
 }
 
 /// What a bind does with the mounts below its source.

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
 use crate::TransportError;
+use crate::failure::{dial_text, plain_text};
 use wire::{Answer, Kind};
 
 /// Files longer than this are cut.
@@ -89,7 +90,7 @@ impl Resolver {
                     Ok(Ok(Answer::Addresses(found))) => return Ok(found),
                     Ok(Ok(Answer::NoSuchName)) => return Ok(Vec::new()),
                     Ok(Ok(Answer::Failed | Answer::Truncated)) => failure = (*server, "server misbehaving".to_owned()),
-                    Ok(Err(e)) => failure = (*server, e.to_string()),
+                    Ok(Err(e)) => failure = (*server, udp_text(*server, &e)),
                     Err(_) => failure = (*server, "i/o timeout".to_owned()),
                 }
             }
@@ -121,6 +122,16 @@ impl Resolver {
         let mut long = vec![0; usize::from(tcp.read_u16().await?)];
         tcp.read_exact(&mut long).await?;
         Ok(wire::parse(&long, &query, kind).unwrap_or(Answer::Failed))
+    }
+}
+
+/// Go's words for a question that did not reach `server`, or came back.
+fn udp_text(server: SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+            format!("dial udp {server}: {}", dial_text(error))
+        }
+        _ => format!("read udp {server}: read: {}", plain_text(error)),
     }
 }
 

@@ -37,6 +37,7 @@ impl Points {
         let image = shared.images.resolve(&point.source, None)?;
         let layers = shared.images.rootfs().prepare_rw(&layer_id(&self.id, &point.destination)?, &image)?;
         point.name = std::mem::take(&mut point.source);
+        point.image = Some(image.id);
         point.source = layers.upper.display().to_string();
         Ok(point)
     }
