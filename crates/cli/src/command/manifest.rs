@@ -59,7 +59,7 @@ fn create(app: &App, m: &Matches) -> Result<()> {
         let entry = match store.get(&list, &name)? {
             Some(entry) => entry,
             None => match Remote::new(app, m.on("insecure"), &name)?.fetch()? {
-                Fetched::Manifest(entry) => entry,
+                Fetched::Manifest(entry) => *entry,
                 Fetched::List(_) => return Err(Failure::new(format!("{} is a manifest list", name.full()))),
             },
         };

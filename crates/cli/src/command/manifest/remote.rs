@@ -25,7 +25,7 @@ pub(super) struct Remote {
 /// What a name stands for.
 pub(super) enum Fetched {
     /// One manifest.
-    Manifest(Entry),
+    Manifest(Box<Entry>),
     /// A list.
     List(Vec<Entry>),
 }
@@ -81,7 +81,7 @@ impl Remote {
             None => self.repository.manifest(&descriptor).await?,
         };
         if !matches!(descriptor.media_type.as_str(), media_type::OCI_INDEX | media_type::DOCKER_LIST) {
-            return Ok(Fetched::Manifest(self.entry(self.name.clone(), descriptor, raw).await?));
+            return Ok(Fetched::Manifest(Box::new(self.entry(self.name.clone(), descriptor, raw).await?)));
         }
         let index: Index = serde_json::from_slice(&raw).map_err(|e| Unusable::Document(e.to_string()))?;
         let mut entries = Vec::with_capacity(index.manifests.len());
