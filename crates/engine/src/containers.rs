@@ -15,6 +15,7 @@ mod names;
 mod record;
 mod registry;
 mod restore;
+mod shipping;
 mod stats;
 mod stop;
 mod top;

@@ -158,7 +158,10 @@ pub enum Error {
     Cgroup(#[from] cgroup::Error),
     /// Log driver options.
     #[error(transparent)]
-    LogOpt(#[from] logdriver::OptError),
+    LogDriver(logship::ShipError),
+    /// A log driver that cannot begin its work.
+    #[error("failed to create task for container: failed to initialize logging driver: {0}")]
+    LogInit(#[source] logship::ShipError),
     /// Reading a log.
     #[error(transparent)]
     Log(#[from] logdriver::LogError),
@@ -235,7 +238,9 @@ impl HasKind for Error {
             Self::Network(e) => e.kind(),
             Self::Cgroup(e) => e.kind(),
             Self::VolumeStore(e) => e.kind(),
-            Self::LogOpt(e) => e.kind(),
+            Self::LogDriver(e) => e.kind(),
+            // As Docker: whatever it was, the start has failed.
+            Self::LogInit(_) => ErrorKind::System,
             Self::Log(e) => e.kind(),
             Self::Bundle(e) => e.kind(),
             Self::HealthCheck(e) => e.kind(),

@@ -46,6 +46,8 @@ pub struct Info {
     pub debug: bool,
     pub labels: Vec<String>,
     pub log_driver: String,
+    /// All log drivers.
+    pub log_drivers: &'static [&'static str],
     pub seccomp: bool,
     /// The host's forwarding switch.
     pub ipv4_forwarding: bool,
@@ -137,6 +139,7 @@ impl System {
             debug: live.debug,
             labels: live.labels.clone(),
             log_driver: shared.config.log_driver.clone(),
+            log_drivers: &logship::NAMES,
             seccomp: std::path::Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),
             ipv4_forwarding: std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").is_ok_and(|s| s.trim() == "1"),
             warnings: Vec::new(),

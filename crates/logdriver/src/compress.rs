@@ -32,9 +32,9 @@ pub(crate) struct Extra {
 /// What tells a plain log file from all others, those included that had the same inode before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Origin {
-    inode: u64,
+    pub(crate) inode: u64,
     size: u64,
-    born_ns: u64,
+    pub(crate) born_ns: u64,
 }
 
 impl Origin {

@@ -1,6 +1,6 @@
 //! Log options: which exist, what they mean, and Docker's words for the wrong ones.
 
-mod values;
+pub mod values;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,19 +25,20 @@ pub enum DriverKind {
     /// Docker's default: JSON lines.
     #[serde(rename = "json-file")]
     JsonFile,
+    /// The same files in a place of their own, which no other program is to read.
+    #[serde(rename = "local")]
+    Local,
     /// No log at all.
     #[serde(rename = "none")]
     None,
 }
 
 impl DriverKind {
-    /// The drivers' names, as `docker info` lists them (Plugins.Log).
-    pub const NAMES: [&'static str; 1] = ["json-file"];
-
     /// As the API names it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::JsonFile => "json-file",
+            Self::Local => "local",
             Self::None => "none",
         }
     }
@@ -73,6 +74,32 @@ pub enum OptError {
     /// `max-buffer-size` is no size.
     #[error("error parsing option max-buffer-size: {0}")]
     BufferSize(#[source] Box<Self>),
+    /// `cache-disabled` is no truth value.
+    #[error("invalid value for option cache-disabled: {0}")]
+    CacheDisabled(String),
+    /// An option that driver `local` has not got.
+    #[error("unknown log opt '{0}' for log driver local")]
+    UnknownLocalOpt(String),
+    /// `max-size` or `max-file` of driver `local` (or of the cache, which is one) is wrong.
+    #[error("invalid value for {opt}: {value}: {source}")]
+    LocalValue {
+        /// The option's name.
+        opt: &'static str,
+        /// What was given.
+        value: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<Self>,
+    },
+    /// `compress` of driver `local` is no truth value.
+    #[error("error reading compress log option: {0}")]
+    LocalCompress(#[source] Box<Self>),
+    /// Driver `local` would have nothing to compress.
+    #[error("compression cannot be enabled when max file count is 1")]
+    LocalCompressWithoutRotation,
+    /// `max-file` of driver `local` is below zero.
+    #[error("max file count cannot be less than 0")]
+    LocalFilesNegative,
     /// An option that the driver has not got.
     #[error("unknown log opt '{opt}' for {driver} log driver")]
     UnknownOpt {
@@ -120,13 +147,21 @@ impl HasKind for OptError {
     }
 }
 
-/// Checks driver and options as `docker create` (and the daemon's own `log-opts`) does: the names of the options, and the values
-/// of those that every driver has. What [`JsonFileConfig::from_opts`] refuses is refused at the start of a container.
-/// An empty driver name is the default driver's.
-pub fn validate_opts(driver: &str, opts: &LogOpts) -> Result<DriverKind, OptError> {
-    if driver == "none" {
-        return Ok(DriverKind::None);
-    }
+/// The options that every driver takes besides its own.
+const COMMON: [&str; 6] =
+    ["mode", "max-buffer-size", "cache-disabled", "cache-max-size", "cache-max-file", "cache-compress"];
+
+/// Whether every driver takes this option.
+#[must_use]
+pub fn is_common_opt(name: &str) -> bool {
+    COMMON.contains(&name)
+}
+
+/// Checks the values of the options that every driver has, as `docker create` does.
+///
+/// # Errors
+/// The first that is wrong.
+pub fn validate_common(opts: &LogOpts) -> Result<(), OptError> {
     let mode = opts.get("mode").map_or("", String::as_str);
     if !matches!(mode, "" | "blocking" | "non-blocking") {
         return Err(OptError::UnknownMode(mode.to_owned()));
@@ -137,24 +172,37 @@ pub fn validate_opts(driver: &str, opts: &LogOpts) -> Result<DriverKind, OptErro
         }
         values::size(size, values::BINARY).map_err(|e| OptError::BufferSize(Box::new(e)))?;
     }
-    if !matches!(driver, "json-file" | "") {
-        return Err(OptError::UnknownDriver(driver.to_owned()));
+    match opts.get("cache-disabled").filter(|v| !v.is_empty()) {
+        Some(v) if values::boolean(v).is_err() => Err(OptError::CacheDisabled(v.clone())),
+        _ => Ok(()),
     }
-    const KNOWN: [&str; 10] = [
-        "mode",
-        "max-buffer-size",
-        "env",
-        "env-regex",
-        "labels",
-        "labels-regex",
-        "tag",
-        "max-file",
-        "max-size",
-        "compress",
-    ];
-    match opts.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+}
+
+/// Checks driver and options as `docker create` (and the daemon's own `log-opts`) does: the names of the options, and the values
+/// of those that every driver has. What [`JsonFileConfig::from_opts`] refuses is refused at the start of a container.
+/// An empty driver name is the default driver's. Drivers that send logs elsewhere are unknown here.
+pub fn validate_opts(driver: &str, opts: &LogOpts) -> Result<DriverKind, OptError> {
+    if driver == "none" {
+        return Ok(DriverKind::None);
+    }
+    let common = validate_common(opts);
+    if let Err(error @ (OptError::UnknownMode(_) | OptError::BufferWithoutMode | OptError::BufferSize(_))) = common {
+        return Err(error);
+    }
+    let kind = match driver {
+        "json-file" | "" => DriverKind::JsonFile,
+        "local" => DriverKind::Local,
+        _ => return Err(OptError::UnknownDriver(driver.to_owned())),
+    };
+    common?;
+    const JSON_FILE: [&str; 8] =
+        ["env", "env-regex", "labels", "labels-regex", "tag", "max-file", "max-size", "compress"];
+    const LOCAL: [&str; 3] = ["max-file", "max-size", "compress"];
+    let known: &[&str] = if kind == DriverKind::Local { &LOCAL } else { &JSON_FILE };
+    match opts.keys().find(|key| !known.contains(&key.as_str()) && !is_common_opt(key)) {
+        Some(opt) if kind == DriverKind::Local => Err(OptError::UnknownLocalOpt(opt.clone())),
         Some(opt) => Err(OptError::UnknownOpt { opt: opt.clone(), driver: "json-file" }),
-        None => Ok(DriverKind::JsonFile),
+        None => Ok(kind),
     }
 }
 
@@ -202,8 +250,42 @@ impl JsonFileConfig {
     }
 }
 
+impl JsonFileConfig {
+    /// The settings of driver `local`, or, with the prefix `cache-`, of the cache of a driver that sends logs elsewhere.
+    ///
+    /// # Errors
+    /// A value that is none.
+    pub fn local(path: PathBuf, opts: &LogOpts, prefix: &str) -> Result<Self, OptError> {
+        let given = |name: &str| opts.get(&format!("{prefix}{name}")).map(String::as_str);
+        let wrong = |opt: &'static str, value: &str| {
+            let value = value.to_owned();
+            move |e| OptError::LocalValue { opt, value, source: Box::new(e) }
+        };
+        let max_size = match given("max-size") {
+            Some(size) => values::size(size, values::DECIMAL).map_err(wrong("max-size", size))?,
+            None => 20 << 20,
+        };
+        let max_file = match given("max-file") {
+            Some(n) => values::integer(n).map_err(wrong("max-file", n))?,
+            None => i64::from(DEFAULT_MAX_FILE),
+        };
+        let compress = match given("compress") {
+            Some(yes) => values::boolean(yes).map_err(|e| OptError::LocalCompress(Box::new(e)))?,
+            None => true,
+        };
+        let max_file = u32::try_from(max_file).map_err(|_| OptError::LocalFilesNegative)?;
+        if compress && max_file <= 1 {
+            return Err(OptError::LocalCompressWithoutRotation);
+        }
+        Ok(Self { path, max_size: Some(max_size).filter(|s| *s > 0), max_file: max_file.max(1), compress, attrs: None })
+    }
+}
+
 /// The labels and environment variables that the options ask for, as Docker's `Info.ExtraAttributes` chooses them.
-fn extra_attributes<'a>(
+///
+/// # Errors
+/// A regular expression that is none.
+pub fn extra_attributes<'a>(
     opts: &LogOpts,
     labels: &'a BTreeMap<String, String>,
     env: &'a [String],

@@ -21,7 +21,10 @@ mod files;
 #[cfg(feature = "read")]
 mod reader;
 
-pub use config::{DEFAULT_MAX_FILE, DEFAULT_MAX_SIZE, DriverKind, JsonFileConfig, LogOpts, OptError, validate_opts};
+pub use config::{
+    DEFAULT_MAX_FILE, DEFAULT_MAX_SIZE, DriverKind, JsonFileConfig, LogOpts, OptError, extra_attributes, is_common_opt,
+    validate_common, validate_opts, values,
+};
 pub use failure::LogError;
 pub use timestamp::{format_rfc3339_nano, parse_rfc3339};
 pub use writer::{PARTIAL_MAX, Writer, Written};
@@ -29,7 +32,7 @@ pub use writer::{PARTIAL_MAX, Writer, Written};
 #[cfg(feature = "read")]
 pub use compress::compress_rotated;
 #[cfg(feature = "read")]
-pub use reader::{Entry, Next, ReadOptions, Reader};
+pub use reader::{Entry, Next, Position, ReadOptions, Reader};
 
 /// Which output of the container a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

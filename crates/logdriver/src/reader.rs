@@ -11,6 +11,8 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::dirlock::{DirLock, parent};
 use crate::files::{self, Identity};
 use crate::{LogError, Stream};
@@ -29,6 +31,19 @@ pub struct ReadOptions {
     pub until: Option<i64>,
     /// Go on with what comes.
     pub follow: bool,
+    /// Only what comes after this place. If its file is gone by now, all that is left is younger.
+    pub after: Option<Position>,
+}
+
+/// A place in a log, which stays true when the file is rotated or compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The file, when it was the live one.
+    pub inode: u64,
+    /// When the file was made (nanoseconds since 1970 UTC; zero where the file system does not know).
+    pub born_ns: u64,
+    /// Bytes of the (uncompressed) file before the place.
+    pub offset: u64,
 }
 
 /// One record.
@@ -105,6 +120,14 @@ impl Reader {
             ended: false,
         };
         reader.sources = reader.look_up(None)?;
+        if let Some(after) = options.after
+            && let Some(place) = reader.sources.iter().rposition(|s| s.holds(after))
+        {
+            reader.sources.drain(..place);
+            if let Some(first) = reader.sources.front_mut() {
+                first.seek(after.offset).map_err(|source| LogError::Read { path: path.to_owned(), source })?;
+            }
+        }
         if let Some(lines) = options.tail {
             tail::keep_last(&mut reader.sources, lines).map_err(|e| reader.read_error(e))?;
         }
@@ -145,6 +168,11 @@ impl Reader {
             }
         }
         Ok(Next::End)
+    }
+
+    /// The place after the last record that [`Reader::next`] gave; `None` if no file was read yet.
+    pub fn position(&self) -> Option<Position> {
+        self.sources.front().or(self.left.as_ref()).and_then(Source::position)
     }
 
     /// The container has stopped and its shim has written everything: give what is there, then [`Next::End`].

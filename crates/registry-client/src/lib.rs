@@ -39,3 +39,4 @@ pub use failure::{Error, TransportError};
 pub use push::{BlobSource, Mounted, OpenBlob};
 pub use repository::{MANIFEST_MAX, Repository, Resolved};
 pub use search::Hit;
+pub use transport::lookup;

@@ -22,6 +22,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use crate::host::Trust;
 use crate::{Config, Error, TransportError};
 use connect::Connector;
+pub use dns::lookup;
 use proxy::ProxyRules;
 
 /// What requests carry.

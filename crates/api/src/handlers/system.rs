@@ -118,7 +118,7 @@ fn describe(app: &App) -> Info {
             volume: app.engine.volumes.drivers(),
             network: owned(&["bridge", "host", "null"]),
             authorization: None,
-            log: owned(&["json-file"]),
+            log: facts.log_drivers.iter().map(|n| (*n).to_owned()).collect(),
         },
         memory_limit: true,
         swap_limit: true,

@@ -123,6 +123,8 @@ pub(crate) struct Actor {
     pub(super) record: ContainerRecord,
     pub(super) policy: RestartPolicy,
     pub(super) shim: Option<ShimClient>,
+    /// Sends the log elsewhere, if the driver does.
+    pub(super) shipper: Option<logship::Shipper>,
     /// Counts launches, so that news of an older run is known as such.
     pub(super) run: u64,
     pub(super) rootfs: Option<RootfsMount>,
@@ -163,6 +165,7 @@ impl Actor {
             record,
             policy,
             shim: None,
+            shipper: None,
             run: 0,
             rootfs: None,
             sandbox: None,
@@ -467,11 +470,10 @@ impl Actor {
 
     /// Compresses rotated logs in the background, unless the user does not want it.
     fn compress_logs(&self) {
-        let declared = &self.record.spec.host.log_config.config;
-        if declared.get("compress").is_some_and(|c| c == "false") {
+        if !super::shipping::compresses(&self.record) {
             return;
         }
-        let Some(path) = self.handle.view().log_path.clone() else { return };
+        let Some(path) = super::shipping::file(&self.shared, &self.record) else { return };
         tokio::task::spawn_blocking(move || {
             if let Err(error) = logdriver::compress_rotated(&path) {
                 tracing::warn!("{error}");
@@ -539,6 +541,7 @@ impl Actor {
             self.kill_and_wait(inbox).await?;
         }
         self.release_run().await;
+        self.end_shipping().await;
         self.remove_volumes().await;
         super::mounts::release_images(&self.shared, self.id(), &self.record.mounts);
         self.shared.images.rootfs().remove_rw(self.id())?;

@@ -135,12 +135,7 @@ impl Containers {
         if host.cgroupns_mode.is_empty() && !host.privileged {
             host.cgroupns_mode.clone_from(&config.default_cgroupns_mode);
         }
-        if host.log_config.kind.is_empty() {
-            host.log_config.kind.clone_from(&config.log_driver);
-            if host.log_config.config.is_empty() {
-                host.log_config.config.clone_from(&config.log_opts);
-            }
-        }
+        merge_log_defaults(&mut host.log_config, &config.log_driver, &config.log_opts);
         if host.shm_size == 0 {
             host.shm_size = config.default_shm_size;
         }
@@ -195,12 +190,7 @@ impl Containers {
             super::parse_signal(&spec.config.stop_signal)?;
         }
         let opts: logdriver::LogOpts = host.log_config.config.clone();
-        logdriver::validate_opts(&host.log_config.kind, &opts).map_err(|error| match error {
-            logdriver::OptError::UnknownDriver(name) => {
-                Error::Invalid(format!("error looking up logging plugin {name}: plugin \"{name}\" not found"))
-            }
-            other => other.into(),
-        })?;
+        super::shipping::validate(&host.log_config.kind, &opts)?;
         self.shared.config.runtime(&host.runtime)?;
         let dir = &spec.config.working_dir;
         if !dir.is_empty() && !dir.starts_with('/') {
@@ -233,6 +223,17 @@ impl Containers {
             }
         }
         Ok(())
+    }
+}
+
+/// The daemon's driver where none is named; its options where the driver is the same, those of the cache for every driver.
+fn merge_log_defaults(declared: &mut spec::LogConfig, driver: &str, opts: &BTreeMap<String, String>) {
+    if declared.kind.is_empty() {
+        driver.clone_into(&mut declared.kind);
+    }
+    let same = declared.kind == driver;
+    for (key, value) in opts.iter().filter(|(key, _)| same || key.starts_with("cache-")) {
+        declared.config.entry(key.clone()).or_insert_with(|| value.clone());
     }
 }
 

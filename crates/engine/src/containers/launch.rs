@@ -3,12 +3,11 @@
 use ::error::ErrorKind;
 use bundle::{BundleInput, ExecInput, HostFacts, Joins, NetworkFiles};
 use container::Input;
-use shim_proto::{CgroupPlan, Conn, LogFile, LogPlan, Reply, Request, Rootfs, ShimPlan, Size, StdioPlan};
+use shim_proto::{CgroupPlan, Conn, Reply, Request, Rootfs, ShimPlan, Size, StdioPlan};
 
+use super::ExecCreate;
 use super::actor::{Actor, Msg};
 use super::mounts::Held;
-use super::{ContainerRecord, ExecCreate};
-use crate::engine::Shared;
 use crate::shim::ShimClient;
 use crate::{Error, files};
 
@@ -53,6 +52,7 @@ impl Actor {
         // The handles in it are needed until the shim has made its mounts.
         let held = self.mount_volumes().await?;
         let plan = self.plan(&rootfs, network_files, joins, &held)?;
+        self.ship_logs().await?;
         let (_, conn) = self.shared.launcher.launch(&plan).await?;
         let client = self.shim_client(conn)?;
         self.shim = Some(client.clone());
@@ -238,7 +238,7 @@ impl Actor {
                 stdin_once: config.stdin_once,
                 console_size: (rows > 0 && cols > 0).then_some(Size { rows, cols }),
             },
-            log: log_plan(shared, record)?,
+            log: super::shipping::log_plan(shared, record)?,
             cgroup: CgroupPlan { path: cgroup_path },
             init: shared.defaults.wants_init(host).then(|| shared.config.shim.clone()),
             runtime: shared.config.runtime(&host.runtime)?,
@@ -289,6 +289,7 @@ impl Actor {
             self.emit_network("disconnect", &sandbox);
             self.shared.networks.sandbox_release(&self.record.id);
         }
+        self.finish_shipping();
         self.execs_unsave_all();
         self.unmount_volumes().await;
         self.pending_attach.clear();
@@ -415,24 +416,6 @@ fn started(reply: Reply) -> Result<(i32, i64), Error> {
         Reply::Error(fault) => Err(fault.into()),
         _ => Err(Error::ShimGone),
     }
-}
-
-fn log_plan(shared: &Shared, record: &ContainerRecord) -> Result<LogPlan, Error> {
-    let declared = &record.spec.host.log_config;
-    if declared.kind == "none" {
-        return Ok(LogPlan::None);
-    }
-    let path = shared.container_dir(&record.id).join(format!("{}-json.log", record.id));
-    let empty = std::collections::BTreeMap::new();
-    let labels = record.spec.config.labels.as_ref().unwrap_or(&empty);
-    let env = record.spec.config.env.as_deref().unwrap_or_default();
-    let config = logdriver::JsonFileConfig::from_opts(path, &declared.config, labels, env, None)?;
-    Ok(LogPlan::JsonFile(LogFile {
-        path: config.path,
-        max_size: config.max_size,
-        max_file: config.max_file,
-        attrs: config.attrs,
-    }))
 }
 
 /// Whether block devices can be given weights. In v1 BFQ's own weight shows below the root only, its counters there too.

@@ -24,7 +24,7 @@ impl Containers {
         }
         let handle = self.find(reference)?;
         let view = handle.view();
-        let Some(path) = &view.log_path else {
+        let Some(path) = &view.log_file else {
             return Err(Error::Conflict("configured logging driver does not support reading".to_owned()));
         };
         let read = ReadOptions {
@@ -32,6 +32,7 @@ impl Containers {
             since: options.since,
             until: options.until,
             follow: options.follow && view.state.is_alive(),
+            after: None,
         };
         let mut exits = handle.exits.clone();
         exits.mark_unchanged();

@@ -36,6 +36,7 @@ impl Containers {
                 actor.reconcile().await;
                 self.own_execs(&id, actor.execs.keys().cloned());
             }
+            actor.resume_shipping();
             if actor.record.state.is_alive() {
                 live.push(id);
             } else {

@@ -41,6 +41,8 @@ pub struct ContainerView {
     pub dir: PathBuf,
     /// The json-file log, if that is the driver.
     pub log_path: Option<PathBuf>,
+    /// The log that can be read here, whatever the driver.
+    pub log_file: Option<PathBuf>,
     /// Upper and work directory and lower layers, for inspect.
     pub layers: Option<image::RootfsMount>,
     /// Networks as joined (running) or declared (not running).
@@ -137,6 +139,7 @@ pub(crate) fn build(
         os: record.image.platform.os.clone(),
         state: record.state.clone(),
         health: record.health.clone(),
+        log_file: super::shipping::file(shared, record).filter(|_| super::shipping::is_readable(record)),
         log_path: json_file.then(|| dir.join(format!("{}-json.log", record.id))),
         dir,
         layers,

@@ -88,7 +88,7 @@ pub(super) fn refuse_missing(s: &Settings) -> Result<()> {
     let options = s.list("log-opt");
     let options =
         options.iter().map(|o| o.split_once('=').unwrap_or((o, ""))).map(|(k, v)| (k.to_owned(), v.to_owned()));
-    if let Err(e) = logdriver::validate_opts(&driver, &options.collect()) {
+    if let Err(e) = logship::validate_opts(&driver, &options.collect()) {
         bail!("failed to set log opts: {e}");
     }
     Ok(())

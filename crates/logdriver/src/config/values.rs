@@ -3,12 +3,15 @@
 use super::OptError;
 
 /// 1 kB is 1000 bytes.
-pub(super) const DECIMAL: f64 = 1000.0;
+pub const DECIMAL: f64 = 1000.0;
 /// 1 KiB is 1024 bytes.
-pub(super) const BINARY: f64 = 1024.0;
+pub const BINARY: f64 = 1024.0;
 
 /// A size such as `10m`, `1.5 GB`, `64KiB` (`units.FromHumanSize`, `units.RAMInBytes`).
-pub(super) fn size(text: &str, base: f64) -> Result<u64, OptError> {
+///
+/// # Errors
+/// It is none.
+pub fn size(text: &str, base: f64) -> Result<u64, OptError> {
     let Some(last) = text.rfind(|c: char| c.is_ascii_digit() || c == '.' || c == ' ') else {
         return Err(OptError::Size(text.to_owned()));
     };
@@ -40,11 +43,19 @@ pub(super) fn size(text: &str, base: f64) -> Result<u64, OptError> {
     Ok((value * factor) as u64)
 }
 
-pub(super) fn integer(text: &str) -> Result<i64, OptError> {
+/// A whole number, as `strconv.Atoi` reads it.
+///
+/// # Errors
+/// It is none.
+pub fn integer(text: &str) -> Result<i64, OptError> {
     text.parse().map_err(|_| OptError::Syntax { function: "Atoi", value: text.to_owned() })
 }
 
-pub(super) fn boolean(text: &str) -> Result<bool, OptError> {
+/// A truth value, as `strconv.ParseBool` reads it.
+///
+/// # Errors
+/// It is none.
+pub fn boolean(text: &str) -> Result<bool, OptError> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),

@@ -10,6 +10,7 @@ use memchr::{memchr, memrchr};
 
 use crate::compress::{Extra, Origin, last_time};
 use crate::files::Identity;
+use crate::reader::Position;
 use crate::timestamp::parse_rfc3339;
 
 const BLOCK: usize = 64 * 1024;
@@ -49,7 +50,7 @@ pub(super) struct Source {
 #[derive(Debug)]
 enum Input {
     Plain { file: File, at: u64, until: u64 },
-    Gzip { file: File, decoder: Box<GzDecoder<BufReader<File>>> },
+    Gzip { file: File, decoder: Box<GzDecoder<BufReader<File>>>, given: u64 },
 }
 
 impl Source {
@@ -75,7 +76,7 @@ impl Source {
                 last_time = extra.last_time.as_deref().and_then(parse_rfc3339);
                 made_from = extra.source;
             }
-            Input::Gzip { file, decoder }
+            Input::Gzip { file, decoder, given: 0 }
         } else {
             Input::Plain { file, at: 0, until: u64::MAX }
         };
@@ -107,6 +108,33 @@ impl Source {
         }
     }
 
+    /// The place before the next line.
+    pub(super) fn position(&self) -> Option<Position> {
+        let (origin, read) = match &self.input {
+            Input::Plain { at, .. } => (self.origin()?, *at),
+            Input::Gzip { given, .. } => (self.made_from?, *given),
+        };
+        let offset = read.saturating_sub((self.end - self.start) as u64);
+        Some(Position { inode: origin.inode, born_ns: origin.born_ns, offset })
+    }
+
+    /// Whether the place is in this file, or in what it was made from.
+    pub(super) fn holds(&self, place: Position) -> bool {
+        let origin = self.origin().or(self.made_from);
+        origin.is_some_and(|o| (o.inode, o.born_ns) == (place.inode, place.born_ns))
+    }
+
+    /// Goes on at this byte of the (uncompressed) file. Only before anything was read.
+    pub(super) fn seek(&mut self, offset: u64) -> io::Result<()> {
+        match &mut self.input {
+            Input::Plain { at, .. } => *at = offset,
+            Input::Gzip { decoder, given, .. } => {
+                *given = io::copy(&mut decoder.take(offset), &mut io::sink())?;
+            }
+        }
+        Ok(())
+    }
+
     /// The time of the last record of the file, if it can be had without reading the file.
     pub(super) fn last_time(&self) -> io::Result<Option<i64>> {
         match &self.input {
@@ -130,7 +158,7 @@ impl Source {
                 *at = offset;
                 Ok(found)
             }
-            Input::Gzip { file, decoder } => {
+            Input::Gzip { file, decoder, .. } => {
                 let mut block = vec![0; BLOCK];
                 let mut total = 0;
                 loop {
@@ -198,7 +226,7 @@ impl Source {
                     }
                     result.inspect(|n| *at += *n as u64)
                 }
-                Input::Gzip { decoder, .. } => decoder.read(space),
+                Input::Gzip { decoder, given, .. } => decoder.read(space).inspect(|n| *given += *n as u64),
             };
             match result {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}

@@ -191,3 +191,27 @@ fn garbage_is_passed_over() {
     let Ok(Next::Entry(e)) = r.next() else { panic!("no entry") };
     assert_eq!(e.line, b"new");
 }
+
+#[test]
+fn reading_goes_on_after_a_position() {
+    for compressed in [false, true] {
+        for stop_after in [1_u32, 20, 49] {
+            let dir = tempfile::tempdir().expect("dir");
+            let c = config(dir.path(), 1000, 9);
+            let mut w = Writer::open(&c).expect("open");
+            put(&mut w, 0..50);
+            let mut first = Reader::open(&c.path, &ReadOptions::default()).expect("open");
+            for _ in 0..stop_after {
+                assert!(matches!(first.next().expect("next"), Next::Entry(_)));
+            }
+            let after = first.position();
+            assert!(after.is_some());
+            put(&mut w, 50..80);
+            if compressed {
+                compress_rotated(&c.path).expect("compress");
+            }
+            let options = ReadOptions { after, ..ReadOptions::default() };
+            assert_eq!(all(&c.path, &options), range(stop_after..80), "compressed {compressed}, {stop_after}");
+        }
+    }
+}

@@ -39,6 +39,14 @@ struct Settings {
     timeout: Duration,
 }
 
+/// The addresses of a host, by the machine's own files and servers, without the C library; at least one.
+///
+/// # Errors
+/// Nobody knows it, or nobody can be asked.
+pub async fn lookup(host: &str) -> Result<Vec<IpAddr>, TransportError> {
+    Resolver::system().lookup(host).await
+}
+
 impl Resolver {
     pub(super) fn system() -> Self {
         Self::with_files("/etc/hosts".into(), "/etc/resolv.conf".into())
