@@ -244,3 +244,6 @@ fn store(path: &Path, place: Position) -> io::Result<()> {
     file.write_all(&serde_json::to_vec(&place)?)?;
     std::fs::rename(&name, path)
 }
+
+#[cfg(test)]
+mod tests;
