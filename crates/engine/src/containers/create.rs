@@ -198,6 +198,7 @@ impl Containers {
                 "the working directory '{dir}' is invalid, it needs to be an absolute path"
             )));
         }
+        one_line_each(spec)?;
         for env in spec.config.env.iter().flatten() {
             if env.is_empty() || env.starts_with('=') {
                 return Err(Error::Invalid(format!("invalid environment variable: {env}")));
@@ -306,6 +307,24 @@ fn merge_healthcheck(user: &mut Config, image: &ImageConfig) {
     fill(&mut own.start_period, default.start_period);
     fill(&mut own.start_interval, default.start_interval);
     fill(&mut own.retries, default.retries);
+}
+
+/// What becomes a line of `/etc/hosts`, `/etc/hostname` or `/etc/resolv.conf` has no end of line in it, nor anything else
+/// that is no text.
+fn one_line_each(spec: &ContainerSpec) -> Result<(), Error> {
+    let (config, host) = (&spec.config, &spec.host);
+    let lists = [
+        ("DNS server", &host.dns),
+        ("DNS search domain", &host.dns_search),
+        ("DNS option", &host.dns_options),
+        ("extra host", &host.extra_hosts),
+    ];
+    let listed = lists.into_iter().flat_map(|(what, list)| list.iter().flatten().map(move |value| (what, value)));
+    let mut all = [("hostname", &config.hostname), ("domainname", &config.domainname)].into_iter().chain(listed);
+    match all.find(|(_, value)| value.contains(|c: char| c.is_control() && c != '\t')) {
+        Some((what, value)) => Err(Error::Invalid(format!("invalid {what}: {value:?} has control characters"))),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use oci::runtime::{Hook, Process, State};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
+use rustix::pipe::PipeFlags;
 use rustix::process::{Signal, fchdir, ioctl_tiocsctty, set_parent_process_death_signal};
 use rustix::thread::{CapabilitySet, set_no_new_privs};
 use shim_proto::{Conn, Step};
@@ -57,7 +58,7 @@ impl<'a> Finish<'a> {
     ) -> Result<Self> {
         let args: Vec<String> = front.iter().map(|&a| a.to_owned()).chain(process.args.iter().cloned()).collect();
         let env = program::environment(&process.env, process.user.uid, root)?;
-        take_stdio(stdio, console, process.user.uid)?;
+        take_stdio(stdio, console, process.user.uid, root)?;
         if let Some(proc) = proc {
             label(process, proc)?;
         }
@@ -185,13 +186,23 @@ fn wait_for_start(hold: BorrowedFd<'_>) -> Result<()> {
 }
 
 /// Makes the streams descriptors 0 to 2 and gives them to the user, so that /dev/stdout can be opened again.
-fn take_stdio(stdio: Stdio, console: Option<OwnedFd>, uid: u32) -> Result<()> {
+fn take_stdio(stdio: Stdio, console: Option<OwnedFd>, uid: u32, root: &Tree) -> Result<()> {
     let dup = "dup2 of the standard streams";
     match (stdio, &console) {
         (Stdio::Streams { stdin, stdout, stderr }, _) => {
+            let stdin = match own_null(stdin, root).context(Step::Prepare, "standard input")? {
+                Null::Own(stdin) | Null::Other(stdin) => stdin,
+                // Reads end there as they do at the null device.
+                Null::OfTheHost(_) => rustix::pipe::pipe_with(PipeFlags::CLOEXEC).context(Step::Prepare, "pipe")?.0,
+            };
+            let out = |stream| {
+                let (Null::Own(fd) | Null::Other(fd) | Null::OfTheHost(fd)) =
+                    own_null(stream, root).context(Step::Prepare, "standard output")?;
+                Ok(fd)
+            };
             rustix::stdio::dup2_stdin(&stdin).context(Step::Prepare, dup)?;
-            rustix::stdio::dup2_stdout(&stdout).context(Step::Prepare, dup)?;
-            rustix::stdio::dup2_stderr(&stderr).context(Step::Prepare, dup)?;
+            rustix::stdio::dup2_stdout(&out(stdout)?).context(Step::Prepare, dup)?;
+            rustix::stdio::dup2_stderr(&out(stderr)?).context(Step::Prepare, dup)?;
         }
         (Stdio::Terminal { .. }, Some(console)) => {
             rustix::stdio::dup2_stdin(console).context(Step::Prepare, dup)?;
@@ -204,9 +215,7 @@ fn take_stdio(stdio: Stdio, console: Option<OwnedFd>, uid: u32) -> Result<()> {
     for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
         let stat = rustix::fs::fstat(fd).context(Step::Prepare, "fstat of a standard stream")?;
         // The host's null device is nobody's.
-        let null = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
-            && stat.st_rdev == rustix::fs::makedev(1, 3);
-        if null || stat.st_uid == uid {
+        if is_null(&stat) || stat.st_uid == uid {
             continue;
         }
         match rustix::fs::chownat(fd, "", Some(Uid::from_raw(uid)), None, AtFlags::EMPTY_PATH) {
@@ -216,6 +225,42 @@ fn take_stdio(stdio: Stdio, console: Option<OwnedFd>, uid: u32) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn is_null(stat: &rustix::fs::Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == rustix::fs::makedev(1, 3)
+}
+
+/// A standard stream that may be the null device.
+enum Null {
+    /// It is another file.
+    Other(OwnedFd),
+    /// It was, and is the container's own now.
+    Own(OwnedFd),
+    /// It is the host's: the container has none.
+    OfTheHost(OwnedFd),
+}
+
+/// Opens the container's own null device in place of the host's, whose mode and owner root in the container could
+/// change by the descriptor.
+fn own_null(stream: OwnedFd, root: &Tree) -> rustix::io::Result<Null> {
+    if !is_null(&rustix::fs::fstat(&stream)?) {
+        return Ok(Null::Other(stream));
+    }
+    let path = Path::new("/dev/null");
+    // Looked at before it is opened: opening may wait, or do something.
+    let looked = root.open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC).and_then(rustix::fs::fstat);
+    if !looked.is_ok_and(|stat| is_null(&stat)) {
+        return Ok(Null::OfTheHost(stream));
+    }
+    let access = rustix::fs::fcntl_getfl(&stream)? & OFlags::RWMODE;
+    let flags = access | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(own) = root.open(path, flags) else { return Ok(Null::OfTheHost(stream)) };
+    if !is_null(&rustix::fs::fstat(&own)?) {
+        return Ok(Null::OfTheHost(stream));
+    }
+    rustix::fs::fcntl_setfl(&own, access)?;
+    Ok(Null::Own(own))
 }
 
 /// Enters the working directory without ever following a link that leads through a descriptor. As root a directory may
