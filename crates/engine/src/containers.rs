@@ -113,9 +113,10 @@ impl Containers {
     /// # Errors
     /// [`Error::InvalidSignal`], [`Error::KillNotRunning`].
     pub async fn kill(&self, reference: &str, signal: &str) -> Result<(), Error> {
-        let handle = self.find(reference)?;
+        let kill = |error| Error::Kill { name: reference.to_owned(), source: Box::new(error) };
         let signal = if signal.is_empty() { Ok(9) } else { parse_signal(signal) };
-        let signal = signal.map_err(|error| Error::Kill { name: reference.to_owned(), source: Box::new(error) })?;
+        let signal = signal.map_err(kill)?;
+        let handle = self.find(reference).map_err(kill)?;
         stop::kill(&handle, reference, signal).await
     }
 
@@ -225,6 +226,9 @@ impl Containers {
     /// # Errors
     /// A wrong value, or the kernel refuses.
     pub async fn update(&self, reference: &str, host: spec::HostConfig) -> Result<Vec<String>, Error> {
+        if !host.restart_policy.name.is_empty() {
+            container::RestartPolicy::parse(&host.restart_policy)?;
+        }
         let handle = self.find(reference)?;
         handle.ask(|reply| Msg::Update { host: Box::new(host), reply }).await
     }

@@ -138,10 +138,12 @@ impl Engine {
         let registry = crate::images::client(&config.registry)?;
         let volumes = volume::Store::open(&config.data_root, meta.clone())?;
         let networks = network::Service::start(config.network.clone(), meta.clone()).await?;
+        let journal = config.data_root.join("events.jsonl");
+        let events = Bus::open(&journal).map_err(|source| Error::Io { op: "open", path: journal, source })?;
         let shared = Arc::new(Shared {
             id: crate::system::daemon_id(&meta)?,
             launcher: LauncherHandle::new(config.shim.clone()),
-            events: Bus::default(),
+            events,
             containers: Registry::default(),
             accounts: AccountCache::default(),
             host: host_facts(),

@@ -125,9 +125,10 @@ impl Volumes {
             true => Some(filters.bool_or("dangling", false).map_err(invalid)?),
             false => None,
         };
+        let names = crate::NamePatterns::of(filters, "name");
         let passes = |v: &VolumeRecord| {
             filters.exact_match("driver", &v.driver)
-                && (!filters.contains("name") || filters.fuzzy_match("name", &v.name))
+                && names.pass(&v.name)
                 && filters.match_kv("label", |key| label(v, key))
                 && dangling.is_none_or(|d| self.shared.volume_users(&v.name, None).is_empty() == d)
         };

@@ -1,6 +1,8 @@
-//! The engine's event stream: what happened, in order, to every subscriber, with a bounded history.
+//! The engine's event stream: what happened, in order, to every subscriber, with a bounded history that
+//! outlives the daemon.
 
 mod bus;
+mod journal;
 mod message;
 
 pub use bus::{Bus, Subscription};

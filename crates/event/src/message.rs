@@ -33,6 +33,9 @@ pub struct Actor {
 /// One event, with the field names of `GET /events`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
+    /// Counts the events of a data-root from 1, without a gap; not shown to clients.
+    #[serde(default)]
+    pub seq: u64,
     #[serde(rename = "Type")]
     pub kind: Kind,
     #[serde(rename = "Action")]

@@ -191,6 +191,7 @@ mod tests {
 
     fn check(filter: &str, want: bool) {
         let event = Event {
+            seq: 1,
             kind: event::Kind::Container,
             action: "exec_create: sh".to_owned(),
             actor: event::Actor {

@@ -58,7 +58,7 @@ fn passes(network: &NetworkView, filters: &Filters) -> bool {
     let kind = if is_builtin(network) { "builtin" } else { "custom" };
     let starts = filters.get("id").any(|id| network.id.as_str().starts_with(id));
     (!filters.contains("id") || starts)
-        && (!filters.contains("name") || filters.fuzzy_match("name", &network.name))
+        && engine::NamePatterns::of(filters, "name").pass(&network.name)
         && filters.exact_match("driver", &network.driver)
         && filters.exact_match("scope", &network.scope)
         && filters.exact_match("type", kind)

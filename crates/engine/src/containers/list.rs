@@ -7,7 +7,7 @@ use units::filter::Filters;
 
 use super::view::ContainerView;
 use super::{Containers, ListOptions};
-use crate::Error;
+use crate::{Error, NamePatterns};
 
 const LIST_FILTERS: &[&str] = &[
     "ancestor",
@@ -28,7 +28,7 @@ const LIST_FILTERS: &[&str] = &[
 ];
 const PRUNE_FILTERS: &[&str] = &["label", "label!", "until"];
 const HEALTH: &[&str] = &["none", "starting", "healthy", "unhealthy"];
-const STATES: &[&str] = &["created", "restarting", "running", "removing", "paused", "exited", "dead"];
+const STATES: &[&str] = &["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
 impl Containers {
     /// Containers that pass, newest first.
@@ -40,7 +40,10 @@ impl Containers {
         filters.validate(LIST_FILTERS).map_err(invalid)?;
         for state in filters.get("status") {
             if !STATES.contains(&state) {
-                return Err(Error::Invalid(format!("invalid filter 'status={state}'")));
+                return Err(Error::Invalid(format!(
+                    "invalid filter 'status={state}': invalid value for state ({state}): must be one of {}",
+                    STATES.join(", ")
+                )));
             }
         }
         for health in filters.get("health") {
@@ -53,11 +56,17 @@ impl Containers {
         }
         let exited: Vec<i32> = filters
             .get("exited")
-            .map(|code| code.parse().map_err(|_| Error::Invalid(format!("invalid filter 'exited={code}'"))))
+            .map(|code| {
+                let why =
+                    |_| format!("invalid filter 'exited={code}': strconv.Atoi: parsing \"{code}\": invalid syntax");
+                code.parse().map_err(why).map_err(Error::Invalid)
+            })
             .collect::<Result<_, _>>()?;
         let before = filters.get("before").next().map(|r| self.inspect(r)).transpose()?;
         let since = filters.get("since").next().map(|r| self.inspect(r)).transpose()?;
+        check_ports_and_flags(filters)?;
         let ancestors = self.ancestors(filters);
+        let names = NamePatterns::of(filters, "name");
         let all = options.all || options.limit > 0 || filters.contains("status") || filters.contains("exited");
         let mut views: Vec<Arc<ContainerView>> =
             self.shared.containers.all().into_iter().map(|handle| handle.view()).collect();
@@ -70,6 +79,7 @@ impl Containers {
                 && (exited.is_empty()
                     || (exited.contains(&view.state.exit_code) && view.state.finished_at > 0 && !view.state.is_alive()))
                 && ancestors.as_ref().is_none_or(|ids| ids.contains(&view.image_id))
+                && (names.pass(&view.name) || names.pass(&format!("/{}", view.name)))
                 && passes(view, filters)
         });
         if options.limit > 0 {
@@ -93,9 +103,6 @@ fn passes(view: &ContainerView, filters: &Filters) -> bool {
     let health = view.health.as_ref().map_or("none", |h| h.status.as_str());
     any("status", &|s| s == view.state.phase.as_str())
         && any("id", &|id| view.id.as_str().starts_with(id))
-        && (!filters.contains("name")
-            || filters.fuzzy_match("name", &view.name)
-            || filters.fuzzy_match("name", &format!("/{}", view.name)))
         && any("health", &|h| h == health)
         && any("is-task", &|v| v == "false" || v == "0")
         && any("isolation", &|v| v == view.spec.host.isolation)
@@ -106,6 +113,24 @@ fn passes(view: &ContainerView, filters: &Filters) -> bool {
         && any("volume", &|v| view.mounts.iter().any(|m| m.name == v || m.destination == v || m.source == v))
         && any("publish", &|p| view.network.ports.iter().any(|(key, b)| b.is_some() && port_matches(key, p)))
         && any("expose", &|p| view.spec.config.exposed_ports.iter().flatten().any(|(key, _)| port_matches(key, p)))
+}
+
+/// Ports must be numbers, flags must be flags.
+fn check_ports_and_flags(filters: &Filters) -> Result<(), Error> {
+    for key in ["publish", "expose"] {
+        for value in filters.get(key) {
+            let range = value.split('/').next().unwrap_or_default();
+            if let Some(bad) = range.splitn(2, '-').find(|port| port.parse::<u16>().is_err()) {
+                return Err(Error::Invalid(format!(
+                    "error while looking up for {key} {value}: strconv.ParseUint: parsing \"{bad}\": invalid syntax"
+                )));
+            }
+        }
+    }
+    match filters.get("is-task").find(|v| !["0", "1", "true", "false"].contains(v)) {
+        Some(bad) => Err(Error::Invalid(format!("invalid filter 'is-task=[{bad}]'"))),
+        None => Ok(()),
+    }
 }
 
 /// Whether `80/tcp` is meant by `80`, `80/tcp`, or a range `70-90/tcp`.

@@ -115,11 +115,14 @@ pub(crate) async fn inspect(request: Request) -> Result {
         let uses = |c: &engine::ContainerView| c.manifest.as_ref().is_some_and(|m| m.digest == digest);
         containers.iter().filter(|c| uses(c)).map(|c| c.id.to_string()).collect()
     };
+    // An image that was committed has its comment in its newest layer's history.
+    let last = document.history.last().and_then(|h| h.comment.clone());
+    let comment = document.comment.filter(|c| !c.is_empty()).or(last).unwrap_or_default();
     let shown = ImageInspect {
         id: view.id.to_string(),
         repo_tags: view.repo_tags,
         repo_digests: view.repo_digests,
-        comment: document.comment.unwrap_or_default(),
+        comment,
         created: document.created.unwrap_or_default(),
         author: document.author.unwrap_or_default(),
         config: document.config,
