@@ -16,6 +16,7 @@ mod request;
 mod respond;
 mod router;
 mod server;
+mod spare;
 mod stream;
 mod tls;
 mod transport;

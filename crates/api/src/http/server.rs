@@ -18,6 +18,7 @@ use crate::http::listen::{Listener, Origin};
 use crate::http::middleware::{Layer, Next};
 use crate::http::request::{Peer, Request};
 use crate::http::router::{Router, cleaned, split_version};
+use crate::http::spare::Spare;
 use crate::http::{ApiError, Form, Response, defence, empty, respond};
 
 /// What clients may cost.
@@ -105,6 +106,7 @@ impl<S: Send + Sync + 'static> Server<S> {
         let origin = Arc::new(listener.origin.clone());
         let mut stop = self.stop.subscribe();
         let mut connections = JoinSet::new();
+        let mut spare = Spare::new();
         loop {
             let raw = tokio::select! {
                 raw = listener.accept() => raw,
@@ -116,8 +118,7 @@ impl<S: Send + Sync + 'static> Server<S> {
                 Err(e) if is_lasting(&e) => return Err(e),
                 Err(e) => {
                     // Out of descriptors or memory, or a client that went away at once.
-                    tracing::warn!(error = %e, "failed to accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    spare.turn_away(&listener, &e).await;
                     continue;
                 }
             };
