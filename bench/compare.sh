@@ -16,10 +16,14 @@ common=(--images "$IMAGES" --tmp "$OUT/tmp" --runs "${RUNS:-$([ $quick ] && echo
 rm -f "$OUT"/{docker,gantry,runtimes}.json
 "$HERE/peer_ns.sh" up || exit 1
 
+# What the one before has left for the disk to do is not the next one's.
+settle() { sync; sleep 5; }
+
 # Docker (the containerd store, the default since 29), and what its runtime is told to filter
 engine=docker-ctrd; R=/run/peers/$engine; docker=$PEERS/docker/usr/bin/docker
 trap '"$HERE/peers.sh" stop $engine >/dev/null 2>&1; "$HERE/peer_ns.sh" down' EXIT
 "$HERE/peers.sh" start $engine || exit 1
+settle
 $NS python3 "$HERE/bench.py" --host unix:///run/peers/$engine.sock --cli "$docker" --label docker --out "$OUT/docker.json" --suites "$suites" \
   --pids "dockerd=$(cat $R/dockerd.pid),containerd=$(cat $R/containerd.pid)" "${common[@]}"
 id=$($NS "$docker" -H unix:///run/peers/$engine.sock run -d bench-busybox:1 sleep 100)
@@ -34,7 +38,7 @@ $NS "$gantry" daemon -H "unix://$sock" --data-root "$D/data" --exec-root "$D/exe
 for i in $(seq 200); do curl -s -m 1 --unix-socket "$sock" http://d/_ping >/dev/null 2>&1 && break; sleep 0.05; done
 pid=$(cat "$D/pid") || { cat "$OUT/gantry.log" >&2; exit 1; }
 trap end EXIT
-sleep 3
+settle
 $NS python3 "$HERE/bench.py" --host "unix://$sock" --cli "$D/docker" --label gantry --out "$OUT/gantry.json" --suites "$suites" \
   --pids "gantry=$pid" --binaries "gantry=$gantry" "${common[@]}"
 cp "$D"/exec/gantry-shim-* "$D/gantry-shim"
