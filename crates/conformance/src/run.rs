@@ -5,6 +5,7 @@ use crate::script::{Key, Script, Step};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
+use testkit::leftovers::Picture;
 use testkit::pty::Pty;
 use testkit::{Cli, Engine, Output, invariants};
 
@@ -61,7 +62,7 @@ impl Report {
 /// Plays all steps, also after a failed one, and checks the invariants at the end.
 #[expect(clippy::print_stderr, reason = "progress of a long test")]
 pub fn play(script: &Script, engine: &Engine, cli: &Cli, options: &Options) -> anyhow::Result<Report> {
-    let mut player = Player { engine, cli, variables: options.variables.clone(), options };
+    let mut player = Player { engine, cli, variables: options.variables.clone(), options, unsettled: true };
     let mut report = Report::default();
     for step in &script.steps {
         if options.filter.as_ref().is_some_and(|f| !step.title.contains(f.as_str())) {
@@ -108,17 +109,20 @@ struct Player<'a> {
     cli: &'a Cli,
     variables: Variables,
     options: &'a Options,
+    /// The step before was not waited for: what it left may still be on its way out.
+    unsettled: bool,
 }
 
 impl Player<'_> {
+    fn picture(&self) -> anyhow::Result<Picture> {
+        if self.unsettled { Picture::steady(self.engine, Duration::from_secs(5)) } else { Picture::take(self.engine) }
+    }
+
     fn step(&mut self, step: &Step) -> anyhow::Result<()> {
         let deadline = Instant::now() + step.within;
         let leaves = step.leaves(self.engine.kind().family(), self.cli.kind.name());
-        let before = if self.options.leave_nothing && !leaves {
-            Some(testkit::leftovers::Picture::take(self.engine)?)
-        } else {
-            None
-        };
+        let before = if self.options.leave_nothing && !leaves { Some(self.picture()?) } else { None };
+        self.unsettled = leaves;
         let outcome;
         loop {
             match self.once(step) {

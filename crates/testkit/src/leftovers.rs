@@ -21,10 +21,25 @@ impl Picture {
         Ok(Self(lines))
     }
 
-    /// What `later` has (`+`) or lacks (`-`) compared with this.
+    /// Looks at the machine until two looks in a row see the same, for when something is still on its way out.
+    pub fn steady(engine: &Engine, patience: Duration) -> anyhow::Result<Self> {
+        let deadline = Instant::now() + patience;
+        let mut last = Self::take(engine)?;
+        loop {
+            std::thread::sleep(Duration::from_millis(100));
+            let now = Self::take(engine)?;
+            if now == last || Instant::now() > deadline {
+                return Ok(now);
+            }
+            last = now;
+        }
+    }
+
+    /// What `later` has (`+`) or lacks (`-`) compared with this. Trash that is gone is no change: it was on its way.
     pub fn changes(&self, later: &Self) -> Vec<String> {
         let new = later.0.difference(&self.0).map(|line| format!("+ {line}"));
-        let gone = self.0.difference(&later.0).map(|line| format!("- {line}"));
+        let lost = self.0.difference(&later.0).filter(|line| !line.contains("/trash/"));
+        let gone = lost.map(|line| format!("- {line}"));
         new.chain(gone).collect()
     }
 
