@@ -9,7 +9,7 @@ use crate::store::{Inner, io};
 use crate::{Error, Hasher, Result};
 
 /// A blob being written whose digest is known. What was written stays for a resume when this is dropped before
-/// [`Ingest::commit`] or [`Ingest::discard`].
+/// [`Ingest::commit`] or [`Ingest::discard`]; nothing written leaves nothing.
 #[derive(Debug)]
 pub struct Ingest {
     store: std::sync::Arc<Inner>,
@@ -97,6 +97,10 @@ impl Ingest {
 
 impl Drop for Ingest {
     fn drop(&mut self) {
+        if self.offset == 0 {
+            // Nothing to resume. After a commit (of an empty blob) the name is gone already.
+            let _ = std::fs::remove_file(&self.path);
+        }
         self.store.release(&self.digest);
     }
 }

@@ -403,6 +403,15 @@ mod tests {
     }
 
     #[test]
+    fn an_ingest_without_a_byte_leaves_nothing() {
+        let (tmp, store) = store();
+        let d = Hasher::digest(b"hello world");
+        drop(store.ingest(&d, 11).expect("starts"));
+        let left = fs::read_dir(tmp.path().join("ingest")).expect("is there").count();
+        assert_eq!(left, 0);
+    }
+
+    #[test]
     fn a_partial_blob_is_resumed_after_a_restart() {
         let (tmp, store) = store();
         let d = Hasher::digest(b"hello world");
