@@ -8,6 +8,7 @@
 //! inside through [`Manager::open_for_clone_into`], or moved by [`Manager::add_pid`]); at the end [`Manager::kill`] and [`Manager::delete`].
 
 mod convert;
+mod details;
 mod devices;
 mod entry;
 mod error;
@@ -23,6 +24,7 @@ pub mod systemd;
 mod v1;
 mod v2;
 
+pub use details::{CpusetStats, Details, MemoryEntry, Pressure, RdmaStats, Stall};
 pub use devices::default_rules as default_device_rules;
 pub use entry::Entry;
 pub use error::{Error, Result};

@@ -8,6 +8,7 @@ use rustix::fs::{Mode as FileMode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 
+use crate::details::{self, Details};
 use crate::hierarchy::{Hierarchies, Mode};
 use crate::stats::{self, Stats};
 use crate::{Entry, Error, OomWatch, Result, file, freeze, oom, remove, step, v1, v2};
@@ -287,6 +288,17 @@ impl Manager {
         match self.unified_dir() {
             Some(dir) if self.hierarchies.is_v2() => stats::read_v2(&dir),
             _ => stats::read_v1(&|controller| self.v1_dir(controller)),
+        }
+    }
+
+    /// Present figures beside those of [`Self::stats`].
+    ///
+    /// # Errors
+    /// [`Error::Io`]; what the host lacks only leaves zeros.
+    pub fn details(&self) -> Result<Details> {
+        match self.unified_dir() {
+            Some(dir) if self.hierarchies.is_v2() => details::read_v2(&dir),
+            _ => details::read_v1(&|controller| self.v1_dir(controller)),
         }
     }
 

@@ -296,7 +296,7 @@ fn read_hugetlb(dir: &Path, suffix: &str) -> Result<BTreeMap<String, HugetlbStat
 }
 
 /// Lines `key value`.
-fn flat_keyed(text: &str) -> BTreeMap<String, u64> {
+pub(crate) fn flat_keyed(text: &str) -> BTreeMap<String, u64> {
     text.lines()
         .filter_map(|line| {
             let (key, value) = line.split_once(' ')?;

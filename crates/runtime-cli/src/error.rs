@@ -84,10 +84,10 @@ pub(crate) enum Error {
     User { text: String, part: String },
     #[error("invalid value {text:?} for {option}")]
     Value { option: &'static str, text: String },
+    #[error("invalid value for {option}: {what}")]
+    NoNumber { option: &'static str, what: String },
     #[error("duration interval must be greater than 0")]
     Interval,
-    #[error("{option} is not supported by this command")]
-    Unsupported { option: &'static str },
     #[error("{operation} {}: {}", path.display(), words(*errno))]
     Io { operation: &'static str, path: PathBuf, errno: Errno },
     #[error("{operation}: {}", words(*errno))]

@@ -74,6 +74,9 @@ pub fn run(program: &str, args: &[OsString]) -> i32 {
     if global.flag("version") {
         return help::version();
     }
+    if global.value("criu").is_some_and(|path| !path.is_empty()) {
+        report.line("warning", "--criu is ignored: criu is found through $PATH");
+    }
     let (name, rest) = match rest.split_first() {
         None => return help::general(),
         Some(_) if global.flag("help") => return help::general(),

@@ -62,6 +62,7 @@ pub(crate) static GLOBAL: &[Flag] = &[
     with_default(&["root"], "\"/run/gantry-runtime\"", "directory of the containers' states"),
     switch(&["systemd-cgroup"], "cgroups are made by systemd; cgroupsPath is slice:prefix:name"),
     with_default(&["rootless"], "\"auto\"", "go on where cgroups may not be changed: true, false or auto"),
+    value(&["criu"], "obsolete; does nothing, criu is found through $PATH"),
     switch(&["version", "v"], "print the version"),
 ];
 

@@ -30,7 +30,7 @@ mod mapping;
 mod namespaces;
 mod net_devices;
 mod options;
-mod rdt;
+pub mod rdt;
 mod source;
 mod starting;
 mod stdio;

@@ -3,8 +3,9 @@
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
-use cgroup::{BlkioEntry, Stats};
+use cgroup::{BlkioEntry, CpusetStats, Details, MemoryEntry, Pressure, RdmaStats, Stall, Stats};
 use oci::runtime::Status;
+use runtime::rdt::Figures;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Map, Value, json};
 
@@ -30,8 +31,10 @@ pub(crate) fn run(context: &Context, matches: &mut Matches) -> Result<i32> {
 }
 
 fn report(container: &Container) -> Result<()> {
-    let stats = container.record.cgroup.manager()?.stats()?;
-    event("stats", &container.record.id, view(&stats));
+    let record = &container.record;
+    let cgroup = record.cgroup.manager()?;
+    let figures = runtime::rdt::figures(&record.spec, &record.id);
+    event("stats", &record.id, view(&cgroup.stats()?, &cgroup.details()?, figures.as_ref()));
     Ok(())
 }
 
@@ -110,18 +113,7 @@ fn duration(text: &str) -> Result<Duration> {
 }
 
 /// Figures in runc's shape. Fields that are 0 and that runc leaves out then are left out.
-fn view(stats: &Stats) -> Value {
-    let memory = &stats.memory;
-    let stat = |name: &str| memory.stat.get(name).copied().unwrap_or(0);
-    let swap = match memory.swap {
-        // v2 counts swap alone, runc both.
-        Some(swap) if memory.stat.contains_key("anon") => swap.saturating_add(memory.usage),
-        swap => swap.unwrap_or(0),
-    };
-    let cache = memory.stat.get("cache").or_else(|| memory.stat.get("file")).copied().unwrap_or(0);
-    let entry = |limit: u64, usage: u64, max: u64, failcnt: u64| {
-        object([("limit", json!(limit)), ("usage", opt(usage)), ("max", opt(max)), ("failcnt", json!(failcnt))])
-    };
+fn view(stats: &Stats, details: &Details, rdt: Option<&Figures>) -> Value {
     let hugetlb: Map<String, Value> = stats
         .hugetlb
         .iter()
@@ -131,56 +123,130 @@ fn view(stats: &Stats) -> Value {
         })
         .collect();
     object([
-        (
-            "cpu",
-            object([
-                (
-                    "usage",
-                    object([
-                        ("total", opt(stats.cpu.total)),
-                        ("percpu", list(stats.cpu.percpu.iter().map(|n| json!(n)).collect())),
-                        ("kernel", json!(stats.cpu.kernel)),
-                        ("user", json!(stats.cpu.user)),
-                    ]),
-                ),
-                (
-                    "throttling",
-                    object([
-                        ("periods", opt(stats.cpu.periods)),
-                        ("throttledPeriods", opt(stats.cpu.throttled_periods)),
-                        ("throttledTime", opt(stats.cpu.throttled)),
-                    ]),
-                ),
-            ]),
-        ),
-        (
-            "cpuset",
-            json!({"cpu_exclusive": 0, "mem_hardwall": 0, "mem_exclusive": 0, "memory_migrate": 0, "memory_spread_page": 0, "memory_spread_slab": 0, "sched_load_balance": 0, "sched_relax_domain_level": 0}),
-        ),
-        (
-            "memory",
-            object([
-                ("cache", opt(cache)),
-                ("usage", entry(memory.limit, memory.usage, memory.max_usage, memory.failcnt)),
-                ("swap", entry(stats_limit(stat("hierarchical_memsw_limit")), swap, 0, 0)),
-                ("kernel", entry(0, 0, 0, 0)),
-                ("kernelTCP", entry(0, 0, 0, 0)),
-                ("raw", Value::Object(memory.stat.iter().map(|(k, v)| (k.clone(), json!(v))).collect())),
-            ]),
-        ),
+        ("cpu", cpu(stats, details)),
+        ("cpuset", cpuset(&details.cpuset)),
+        ("memory", memory(stats, details)),
         ("pids", object([("current", opt(stats.pids.current)), ("limit", opt(stats.pids.limit))])),
-        ("blkio", blkio(&stats.blkio)),
+        ("blkio", blkio(&stats.blkio, details.io_pressure.as_ref())),
         ("hugetlb", Value::Object(hugetlb)),
-        ("intel_rdt", json!({})),
+        ("rdma", rdma(details)),
+        ("intel_rdt", rdt.map_or_else(|| json!({}), intel_rdt)),
+        // Of interfaces that the runtime made itself: it makes none.
         ("network_interfaces", Value::Null),
     ])
 }
 
-fn stats_limit(limit: u64) -> u64 {
-    if limit == 0 { u64::MAX } else { limit }
+fn numbers(values: &[u64]) -> Value {
+    list(values.iter().map(|n| json!(n)).collect())
 }
 
-fn blkio(stats: &cgroup::BlkioStats) -> Value {
+fn cpu(stats: &Stats, details: &Details) -> Value {
+    let cpu = &stats.cpu;
+    let usage = object([
+        ("total", opt(cpu.total)),
+        ("percpu", numbers(&cpu.percpu)),
+        ("percpu_kernel", numbers(&details.percpu_kernel)),
+        ("percpu_user", numbers(&details.percpu_user)),
+        ("kernel", json!(cpu.kernel)),
+        ("user", json!(cpu.user)),
+    ]);
+    let throttling = object([
+        ("periods", opt(cpu.periods)),
+        ("throttledPeriods", opt(cpu.throttled_periods)),
+        ("throttledTime", opt(cpu.throttled)),
+    ]);
+    object([("usage", usage), ("throttling", throttling), ("psi", psi(details.cpu_pressure.as_ref()))])
+}
+
+fn cpuset(cpuset: &CpusetStats) -> Value {
+    let ids = |ids: &[u16]| list(ids.iter().map(|n| json!(n)).collect());
+    let flag = |name: &str| json!(cpuset.flags.get(name).copied().unwrap_or(0));
+    object([
+        ("cpus", ids(&cpuset.cpus)),
+        ("cpu_exclusive", flag("cpu_exclusive")),
+        ("mems", ids(&cpuset.mems)),
+        ("mem_hardwall", flag("mem_hardwall")),
+        ("mem_exclusive", flag("mem_exclusive")),
+        ("memory_migrate", flag("memory_migrate")),
+        ("memory_spread_page", flag("memory_spread_page")),
+        ("memory_spread_slab", flag("memory_spread_slab")),
+        ("memory_pressure", flag("memory_pressure")),
+        ("sched_load_balance", flag("sched_load_balance")),
+        ("sched_relax_domain_level", flag("sched_relax_domain_level")),
+    ])
+}
+
+fn memory(stats: &Stats, details: &Details) -> Value {
+    let memory = &stats.memory;
+    let cache = memory.stat.get("cache").or_else(|| memory.stat.get("file")).copied().unwrap_or(0);
+    let entry = |entry: &MemoryEntry| {
+        object([
+            ("limit", json!(entry.limit)),
+            ("usage", opt(entry.usage)),
+            ("max", opt(entry.max)),
+            ("failcnt", json!(entry.failcnt)),
+        ])
+    };
+    let usage =
+        MemoryEntry { limit: memory.limit, usage: memory.usage, max: memory.max_usage, failcnt: memory.failcnt };
+    let events: Map<String, Value> =
+        details.memory_events.iter().filter(|(_, n)| **n != 0).map(|(k, v)| (k.clone(), json!(v))).collect();
+    object([
+        ("cache", opt(cache)),
+        ("usage", entry(&usage)),
+        ("swap", entry(&details.swap)),
+        ("kernel", entry(&details.kernel)),
+        ("kernelTCP", entry(&details.kernel_tcp)),
+        ("raw", Value::Object(memory.stat.iter().map(|(k, v)| (k.clone(), json!(v))).collect())),
+        ("psi", psi(details.memory_pressure.as_ref())),
+        ("event_count", if details.memory_events.is_empty() { Value::Null } else { Value::Object(events) }),
+    ])
+}
+
+fn psi(pressure: Option<&Pressure>) -> Value {
+    let stall = |s: &Stall| json!({"avg10": s.avg10, "avg60": s.avg60, "avg300": s.avg300, "total": s.total});
+    pressure.map_or(Value::Null, |p| json!({"some": stall(&p.some), "full": stall(&p.full)}))
+}
+
+/// runc says nothing of these devices; left out where there are none.
+fn rdma(details: &Details) -> Value {
+    let limit = |n: u64| if n == u64::MAX { json!("max") } else { json!(n) };
+    let device = |d: &RdmaStats| {
+        json!({
+            "handles": {"usage": d.handles, "limit": limit(d.max_handles)},
+            "objects": {"usage": d.objects, "limit": limit(d.max_objects)}
+        })
+    };
+    let devices: Map<String, Value> = details.rdma.iter().map(|(name, d)| (name.clone(), device(d))).collect();
+    if devices.is_empty() { Value::Null } else { Value::Object(devices) }
+}
+
+fn intel_rdt(figures: &Figures) -> Value {
+    let l3 = figures.l3.as_ref().map_or(Value::Null, |(mask, bits, classes)| {
+        object([("cbm_mask", text(mask)), ("min_cbm_bits", opt(*bits)), ("num_closids", opt(*classes))])
+    });
+    let memory = figures.memory.map_or(Value::Null, |(granularity, linear, least, classes)| {
+        object([
+            ("bandwidth_gran", opt(granularity)),
+            ("delay_linear", opt(linear)),
+            ("min_bandwidth", opt(least)),
+            ("num_closids", opt(classes)),
+        ])
+    });
+    let moved = |(all, own): &(u64, u64)| json!({"mbm_total_bytes": all, "mbm_local_bytes": own});
+    object([
+        ("l3_cache_info", l3),
+        ("l3_cache_schema_root", text(&figures.l3_schema.0)),
+        ("l3_cache_schema", text(&figures.l3_schema.1)),
+        ("mem_bw_info", memory),
+        ("mem_bw_schema_root", text(&figures.memory_schema.0)),
+        ("mem_bw_schema", text(&figures.memory_schema.1)),
+        ("mbm_stats", list(figures.bandwidth.iter().map(moved).collect())),
+        ("cmt_stats", list(figures.occupancy.iter().map(|bytes| json!({"llc_occupancy": bytes})).collect())),
+    ])
+}
+
+fn blkio(stats: &cgroup::BlkioStats, pressure: Option<&Pressure>) -> Value {
     let table = |entries: &[BlkioEntry]| {
         let entry = |e: &BlkioEntry| {
             object([("major", opt(e.major)), ("minor", opt(e.minor)), ("op", text(&e.op)), ("value", opt(e.value))])
@@ -196,6 +262,7 @@ fn blkio(stats: &cgroup::BlkioStats) -> Value {
         ("ioMergedRecursive", table(&stats.merged)),
         ("ioTimeRecursive", table(&stats.time)),
         ("sectorsRecursive", table(&stats.sectors)),
+        ("psi", psi(pressure)),
     ])
 }
 
@@ -236,9 +303,35 @@ mod tests {
         let mut stats = Stats::default();
         stats.cpu.total = 5;
         stats.memory.limit = 7;
-        let view = view(&stats);
-        assert_eq!(view["cpu"]["usage"], json!({"total": 5, "kernel": 0, "user": 0}));
-        assert_eq!(view["memory"]["usage"], json!({"limit": 7, "failcnt": 0}));
-        assert_eq!(view["pids"], json!({}));
+        let mut details = Details { percpu_user: vec![1, 2], ..Details::default() };
+        details.cpuset.cpus = vec![0, 3];
+        details.cpuset.flags.insert("sched_relax_domain_level".to_owned(), -1);
+        let shown = view(&stats, &details, None);
+        assert_eq!(shown["cpu"]["usage"], json!({"total": 5, "percpu_user": [1, 2], "kernel": 0, "user": 0}));
+        assert_eq!(shown["memory"]["usage"], json!({"limit": 7, "failcnt": 0}));
+        assert_eq!(shown["pids"], json!({}));
+        assert_eq!(shown["cpuset"]["cpus"], json!([0, 3]));
+        assert_eq!(shown["cpuset"]["sched_relax_domain_level"], -1);
+        assert!(shown.get("rdma").is_none() && shown["cpu"].get("psi").is_none());
+        assert_eq!((&shown["intel_rdt"], &shown["network_interfaces"]), (&json!({}), &Value::Null));
+    }
+
+    #[test]
+    fn where_there_is_more() {
+        let stall = Stall { avg10: 1.5, total: 3, ..Stall::default() };
+        let mut details = Details {
+            cpu_pressure: Some(Pressure { some: stall, full: Stall::default() }),
+            memory_events: [("max".to_owned(), 2), ("low".to_owned(), 0)].into(),
+            ..Details::default()
+        };
+        details.rdma.insert("mlx4_0".to_owned(), RdmaStats { max_handles: u64::MAX, ..RdmaStats::default() });
+        let figures = Figures { l3: Some(("ff".to_owned(), 1, 4)), occupancy: vec![9], ..Figures::default() };
+        let shown = view(&Stats::default(), &details, Some(&figures));
+        assert_eq!(shown["cpu"]["psi"]["some"], json!({"avg10": 1.5, "avg60": 0.0, "avg300": 0.0, "total": 3}));
+        assert_eq!(shown["memory"]["event_count"], json!({"max": 2}));
+        assert_eq!(shown["rdma"]["mlx4_0"]["handles"], json!({"usage": 0, "limit": "max"}));
+        let wanted = json!({"l3_cache_info": {"cbm_mask": "ff", "min_cbm_bits": 1, "num_closids": 4},
+            "cmt_stats": [{"llc_occupancy": 9}]});
+        assert_eq!(shown["intel_rdt"], wanted);
     }
 }

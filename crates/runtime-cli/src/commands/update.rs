@@ -1,8 +1,9 @@
 //! `update`
 
 use std::io::Read as _;
+use std::num::{IntErrorKind, ParseIntError};
 
-use oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources};
+use oci::runtime::{BlockIo, Cpu, IntelRdt, Memory, Pids, Resources};
 use serde_json::Value;
 
 use crate::Context;
@@ -14,19 +15,27 @@ use crate::store::Container;
 const LIMIT: u64 = 1024 * 1024;
 
 pub(crate) fn run(context: &Context, matches: &mut Matches) -> Result<i32> {
-    let (container, _lock) = context.store.lock(&matches.take_first())?;
+    let (mut container, _lock) = context.store.lock(&matches.take_first())?;
     let changed = match matches.value("resources") {
         Some(path) => read(path)?,
         None => from_options(matches)?,
     };
-    for option in ["l3-cache-schema", "mem-bw-schema"] {
-        if matches.value(option).is_some_and(|schema| !schema.is_empty()) {
-            return Err(Error::Unsupported { option: "Intel RDT" });
-        }
-    }
+    let given = |option| matches.value(option).unwrap_or_default();
+    let schemas = (given("l3-cache-schema"), given("mem-bw-schema"));
+    let class = (schemas != ("", "")).then(|| class(&container, schemas)).transpose()?;
     container.record.cgroup.update(&changed)?;
+    if let (Some(class), Some(linux)) = (class, &mut container.record.spec.linux) {
+        linux.intel_rdt = Some(class);
+    }
     remember(container, &changed)?;
     Ok(0)
+}
+
+/// Changes the class of Intel RDT.
+fn class(container: &Container, schemas: (&str, &str)) -> Result<IntelRdt> {
+    let record = &container.record;
+    let present = record.spec.linux.as_ref().and_then(|linux| linux.intel_rdt.as_ref());
+    Ok(runtime::rdt::update(present, &record.id, record.pid, schemas)?)
 }
 
 fn read(path: &str) -> Result<Resources> {
@@ -60,12 +69,19 @@ fn read(path: &str) -> Result<Resources> {
     Ok(resources)
 }
 
+/// What Go's `strconv` says of a text that is no number.
+fn not_a_number(option: &'static str, parser: &'static str, text: &str, fault: &ParseIntError) -> Error {
+    let range = matches!(fault.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow);
+    let why = if range { "value out of range" } else { "invalid syntax" };
+    Error::NoNumber { option, what: format!("strconv.{parser}: parsing {text:?}: {why}") }
+}
+
 /// Bytes with an optional unit (`64m`), or -1.
 fn bytes(option: &'static str, matches: &Matches) -> Result<Option<i64>> {
-    let Some(text) = matches.value(option.trim_start_matches('-')).filter(|text| !text.is_empty()) else {
+    let Some(text) = matches.value(option).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let invalid = || Error::Value { option, text: text.to_owned() };
+    let invalid = || Error::NoNumber { option, what: format!("invalid size: '{text}'") };
     if text == "-1" {
         return Ok(Some(-1));
     }
@@ -84,14 +100,19 @@ fn bytes(option: &'static str, matches: &Matches) -> Result<Option<i64>> {
 }
 
 fn from_options(matches: &Matches) -> Result<Resources> {
+    for (option, what) in [("kernel-memory", "Kernel memory"), ("kernel-memory-tcp", "Kernel memory")] {
+        if matches.value(option).is_some_and(|text| !text.is_empty()) {
+            let text = format!("{what} settings are ignored and will be removed");
+            crate::report::Report::default().line("warning", &text);
+            break;
+        }
+    }
+    let given = |option: &str| matches.value(option).filter(|text| !text.is_empty());
     let number = |option: &'static str| -> Result<Option<i64>> {
-        let given = matches.value(option).filter(|text| !text.is_empty());
-        let parse = |text: &str| text.parse().map_err(|_| Error::Value { option, text: text.to_owned() });
-        given.map(parse).transpose()
+        given(option).map(|text| text.parse().map_err(|e| not_a_number(option, "ParseInt", text, &e))).transpose()
     };
     let positive = |option: &'static str| -> Result<Option<u64>> {
-        let text = || matches.value(option).unwrap_or_default().to_owned();
-        number(option)?.map(|n| u64::try_from(n).map_err(|_| Error::Value { option, text: text() })).transpose()
+        given(option).map(|text| text.parse().map_err(|e| not_a_number(option, "ParseUint", text, &e))).transpose()
     };
     let text = |option| matches.value(option).unwrap_or_default().to_owned();
     let cpu = Cpu {
@@ -106,19 +127,19 @@ fn from_options(matches: &Matches) -> Result<Resources> {
         idle: number("cpu-idle")?,
     };
     let memory = Memory {
-        limit: bytes("--memory", matches)?,
-        reservation: bytes("--memory-reservation", matches)?,
-        swap: bytes("--memory-swap", matches)?,
+        limit: bytes("memory", matches)?,
+        reservation: bytes("memory-reservation", matches)?,
+        swap: bytes("memory-swap", matches)?,
         ..Memory::default()
     };
-    let weight = positive("blkio-weight")?.filter(|weight| *weight != 0);
+    let weight = matches.number("blkio-weight")?.filter(|weight| *weight != 0);
     let weight = weight.map(|weight| {
         u16::try_from(weight).map_err(|_| Error::Value { option: "--blkio-weight", text: weight.to_string() })
     });
     Ok(Resources {
         cpu: (cpu != Cpu::default()).then_some(cpu),
         memory: (memory != Memory::default()).then_some(memory),
-        pids: number("pids-limit")?.filter(|n| *n != 0).map(|limit| Pids { limit: Some(limit) }),
+        pids: matches.number("pids-limit")?.filter(|n| *n != 0).map(|limit| Pids { limit: Some(limit) }),
         block_io: weight.transpose()?.map(|weight| BlockIo { weight: Some(weight), ..BlockIo::default() }),
         ..Resources::default()
     })
@@ -163,7 +184,13 @@ mod tests {
         assert_eq!(got.pids.unwrap().limit, Some(7));
         assert_eq!(got.cpu.unwrap().quota, Some(-1));
         assert!(got.block_io.is_none());
-        assert!(given(&["--memory", "x"]).is_err() && given(&["--cpu-share", "-1"]).is_err());
+        let text = |args: &[&str]| given(args).unwrap_err().to_string();
+        assert_eq!(text(&["--memory", "x"]), "invalid value for memory: invalid size: 'x'");
+        let wanted = "invalid value for cpu-share: strconv.ParseUint: parsing \"-1\": invalid syntax";
+        assert_eq!(text(&["--cpu-share", "-1"]), wanted);
+        let wanted =
+            "invalid value for cpu-idle: strconv.ParseInt: parsing \"99999999999999999999\": value out of range";
+        assert_eq!(text(&["--cpu-idle", "99999999999999999999"]), wanted);
     }
 
     #[test]
