@@ -2,11 +2,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use id::Digest;
 
 use crate::store::{Inner, io};
-use crate::{Error, Hasher, Result};
+use crate::{Error, Hasher, Result, durable};
+
+/// After a power loss no more than what came in this time must be fetched again.
+const SYNC_EVERY: Duration = Duration::from_secs(2);
 
 /// A blob being written whose digest is known. What was written stays for a resume when this is dropped before
 /// [`Ingest::commit`] or [`Ingest::discard`]; nothing written leaves nothing.
@@ -18,6 +22,10 @@ pub struct Ingest {
     file: File,
     hasher: Hasher,
     offset: u64,
+    /// When what is here was last known to be durable.
+    synced: Instant,
+    /// Its name is durable.
+    named: bool,
 }
 
 impl Ingest {
@@ -26,7 +34,9 @@ impl Ingest {
         let path = store.partial(&digest);
         let opened = open_partial(&path, &digest, size);
         match opened {
-            Ok((file, hasher, offset)) => Ok(Self { store, digest, path, file, hasher, offset }),
+            Ok((file, hasher, offset)) => {
+                Ok(Self { store, digest, path, file, hasher, offset, synced: Instant::now(), named: offset > 0 })
+            }
             Err(e) => {
                 store.release(&digest);
                 Err(e)
@@ -47,6 +57,17 @@ impl Ingest {
         self.file.write_all(bytes).map_err(io("write", &self.path))?;
         self.hasher.update(bytes);
         self.offset += bytes.len() as u64;
+        if self.synced.elapsed() < SYNC_EVERY { Ok(()) } else { self.sync() }
+    }
+
+    /// Makes what is here durable, so that a power loss costs little.
+    fn sync(&mut self) -> Result<()> {
+        self.file.sync_data().map_err(io("sync", &self.path))?;
+        if let Some(dir) = self.path.parent().filter(|_| !self.named) {
+            durable::sync_dir(dir).map_err(io("sync", dir))?;
+            self.named = true;
+        }
+        self.synced = Instant::now();
         Ok(())
     }
 

@@ -166,6 +166,17 @@ fn wanted_platform(p: Option<&str>) -> String {
     p.map_or_else(|| "any platform".to_owned(), |p| format!("the specified platform ({p})"))
 }
 
+impl Error {
+    /// Whether a pull that failed like this may well succeed later, and is to find what it has fetched so far.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Registry(e) => e.is_passing(),
+            Self::Shared(e) => e.is_passing(),
+            _ => false,
+        }
+    }
+}
+
 impl HasKind for Error {
     fn kind(&self) -> ErrorKind {
         match self {

@@ -109,7 +109,9 @@ impl Store {
             match tokio::try_join!(config, layers, attestations) {
                 Ok((config, layers, ())) => (config, layers),
                 Err(error) => {
-                    self.drop_partials(&plan.parsed.layers).await;
+                    if !error.is_passing() {
+                        self.drop_partials(&plan.parsed.layers).await;
+                    }
                     return Err(error);
                 }
             }
@@ -130,7 +132,6 @@ impl Store {
         Ok(Pulled { id, newer })
     }
 
-    /// Finds out what the name means for the platform.
     /// A pull that failed for good leaves no parts behind; what another pull is writing stays.
     async fn drop_partials(&self, layers: &[Descriptor]) {
         const TRIES: u32 = 20;
@@ -160,6 +161,7 @@ impl Store {
         }
     }
 
+    /// Finds out what the name means for the platform.
     async fn plan(&self, repository: &Repository, reference: &Reference, wanted: &Platform) -> Result<Plan> {
         let resolved = repository.resolve().await?;
         let target = resolved.descriptor;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::host::may_lead_to;
-use crate::request::{read_body, shown_url, status_error};
+use crate::request::{ATTEMPTS, RETRY_AFTER_MAX, is_passing, pause, read_body, retry_after, shown_url, status_error};
 use crate::transport::Body;
 use crate::{Credentials, Error};
 use challenge::Challenge;
@@ -190,13 +190,13 @@ impl Auth {
     ) -> Result<Token, Error> {
         let pair = self.credentials.as_ref().filter(|_| authority == self.host).and_then(Credentials::pair);
         let (stage, result) = match pair {
-            None => ("failed to fetch anonymous token", ask(client, bearer.get(scopes, None, false)?).await),
+            None => ("failed to fetch anonymous token", ask(client, || bearer.get(scopes, None, false)).await),
             Some((user, secret)) => {
-                let posted = ask(client, bearer.post(scopes, user, secret)?).await;
+                let posted = ask(client, || bearer.post(scopes, user, secret)).await;
                 let result = match posted {
                     // Token servers without this call say so in many ways (containerd's list).
                     Err(e) if refuses_post(&e, user) => {
-                        ask(client, bearer.get(scopes, Some((user, secret)), true)?).await
+                        ask(client, || bearer.get(scopes, Some((user, secret)), true)).await
                     }
                     other => other,
                 };
@@ -294,15 +294,31 @@ impl Bearer {
     }
 }
 
-async fn ask(client: &crate::client::Shared, request: Request<Body>) -> Result<TokenAnswer, Error> {
-    let (method, url) = (request.method().clone(), request.uri().clone());
-    // The query of a realm may be long and may hold names: not for the log.
-    let url_shown = shown_url(&url);
-    let response = client.transport.send(request).await.map_err(|source| Error::Request {
-        method: crate::request::go_method(&method),
-        url: url_shown.clone(),
-        source,
-    })?;
+/// Asks a token server; what is of a passing nature is tried again.
+async fn ask(
+    client: &crate::client::Shared,
+    make: impl Fn() -> Result<Request<Body>, Error>,
+) -> Result<TokenAnswer, Error> {
+    let mut attempt = 1;
+    let (method, url_shown, response) = loop {
+        let request = make()?;
+        // The query of a realm may be long and may hold names: not for the log.
+        let (method, url_shown) = (request.method().clone(), shown_url(request.uri()));
+        let patient = attempt < ATTEMPTS;
+        let wait = match client.transport.send(request).await {
+            Ok(response) => match retry_after(response.headers()) {
+                wait if patient && is_passing(response.status()) && wait.is_none_or(|w| w <= RETRY_AFTER_MAX) => wait,
+                _ => break (method, url_shown, response),
+            },
+            Err(source) if patient && source.is_transient() => None,
+            Err(source) => {
+                return Err(Error::Request { method: crate::request::go_method(&method), url: url_shown, source });
+            }
+        };
+        tracing::debug!(url = url_shown, attempt, "token request failed, repeating");
+        pause(client, attempt, wait).await;
+        attempt += 1;
+    };
     // Redirections are not followed: they would carry the credentials along.
     if !response.status().is_success() {
         return Err(status_error(&method, &url_shown, response).await);

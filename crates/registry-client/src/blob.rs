@@ -144,15 +144,8 @@ impl BlobStream {
 
     /// Decides whether to go on after a failure, and waits a little.
     async fn recover(&mut self, failure: Error) -> Result<(), Error> {
-        let passing = match &failure {
-            Error::Request { source, .. } => {
-                !matches!(source, TransportError::Redirect(_) | TransportError::Certificate(_))
-            }
-            Error::Status { code, .. } | Error::Registry { status: code, .. } => *code >= 500 || *code == 429,
-            _ => false,
-        };
         self.failures += 1;
-        if !passing {
+        if !failure.is_passing() {
             return Err(failure);
         }
         if self.failures > FAILURES_MAX {

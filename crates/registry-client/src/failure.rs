@@ -300,7 +300,19 @@ pub enum TransportError {
 impl TransportError {
     /// Whether the same request may well succeed a moment later.
     pub(crate) fn is_transient(&self) -> bool {
-        matches!(self, Self::Timeout { .. } | Self::Broken(_) | Self::Lookup { .. } | Self::Proxy(_))
+        match self {
+            Self::Timeout { .. } | Self::Broken(_) | Self::Lookup { .. } | Self::Proxy(_) => true,
+            // Cut off in the middle of the handshake.
+            Self::Tls(e) => matches!(
+                e.kind(),
+                io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::TimedOut
+            ),
+            _ => false,
+        }
     }
 
     /// Whether the host may be tried without TLS, if it is allowed to.
@@ -332,6 +344,21 @@ pub(crate) fn dial_text(error: &io::Error) -> String {
         }
     };
     text.to_owned()
+}
+
+impl Error {
+    /// Whether the same may well succeed later: the connection broke, the registry is overloaded or down.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Request { source, .. } => {
+                !matches!(source, TransportError::Redirect(_) | TransportError::Certificate(_))
+            }
+            Self::Status { code, .. } | Self::Registry { status: code, .. } => *code >= 500 || *code == 429,
+            Self::Interrupted { .. } | Self::ShortRead { .. } => true,
+            Self::Token { source, .. } | Self::Resolve { source, .. } => source.is_passing(),
+            _ => false,
+        }
+    }
 }
 
 impl HasKind for Error {

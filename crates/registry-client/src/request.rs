@@ -18,11 +18,11 @@ use crate::transport::{Body, body_failure};
 use crate::{Error, TransportError};
 
 /// How often a request is sent at most (logging in and redirections not counted).
-const ATTEMPTS: u32 = 5;
+pub(crate) const ATTEMPTS: u32 = 5;
 const REDIRECTS_MAX: u32 = 10;
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A registry that wants to be left alone for longer than this is taken at its word: the call fails.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// So much of an explanation is read.
 const EXPLANATION_MAX: usize = 64 * 1024;
 
@@ -263,12 +263,12 @@ pub(crate) fn empty() -> Body {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
 }
 
-fn is_passing(status: StatusCode) -> bool {
+pub(crate) fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
 }
 
 /// `Retry-After` in seconds (the form with a date is not used by registries).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     value.trim().parse().ok().map(Duration::from_secs)
 }

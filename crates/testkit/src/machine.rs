@@ -10,6 +10,8 @@ use crate::place;
 use anyhow::{Context as _, bail};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -126,6 +128,20 @@ impl Machine {
         let _ = fs::remove_file(&out);
         let _ = fs::remove_file(&err);
         Ok(output)
+    }
+
+    /// A listener on the machine's network (not the host's), for servers of the test process itself. It ends with the
+    /// machine's network, at the next reboot.
+    pub fn listen(&self, address: SocketAddr) -> anyhow::Result<TcpListener> {
+        let space = fs::File::open(format!("/proc/{}/ns/net", self.init()?))?;
+        // Only a thread of its own may go there: the network of the test's own threads stays what it is.
+        let listener = std::thread::spawn(move || {
+            let kind = rustix::thread::LinkNameSpaceType::Network;
+            rustix::thread::move_into_link_name_space(space.as_fd(), Some(kind))?;
+            TcpListener::bind(address)
+        });
+        let listener = listener.join().map_err(|_| anyhow::anyhow!("the thread that listens"))?;
+        listener.with_context(|| format!("listening on {address}"))
     }
 
     /// Kills everything at once, forgets `/run`, the network and the mounts, and boots again on the same disk.

@@ -16,7 +16,8 @@ mod serve;
 mod store;
 mod tls;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -24,6 +25,7 @@ use serde_json::Value;
 pub use auth::Login;
 pub use fault::{Fault, When};
 
+use crate::Machine;
 use crate::images::{Blob, Image, MultiImage};
 use fault::Faults;
 use store::Store;
@@ -82,8 +84,23 @@ pub struct Registry {
     shared: Arc<Shared>,
     address: SocketAddr,
     ca_pem: Option<String>,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    running: Option<Running>,
+}
+
+/// The thread that serves.
+#[derive(Debug)]
+struct Running {
+    stop: tokio::sync::oneshot::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Running {
+    fn end(self) {
+        drop(self.stop);
+        // Its panic would have failed the test by its symptoms.
+        let _ = self.thread.join();
+    }
 }
 
 /// What the connections share.
@@ -95,6 +112,8 @@ struct Shared {
     faults: Mutex<Faults>,
     log: Mutex<Vec<Logged>>,
     tokens: Mutex<auth::Tokens>,
+    /// So many connections end before TLS is agreed on.
+    broken_handshakes: AtomicU32,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -113,8 +132,29 @@ impl Registry {
     /// It cannot listen.
     pub fn with(options: Options) -> Self {
         let wanted = options.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
-        let listener = std::net::TcpListener::bind(wanted).expect("the registry listens");
-        listener.set_nonblocking(true).expect("a nonblocking socket");
+        Self::on(TcpListener::bind(wanted).expect("the registry listens"), options)
+    }
+
+    /// On the loopback of a machine, at a free port unless the options name one.
+    ///
+    /// # Errors
+    /// It cannot listen there.
+    pub fn in_machine(machine: &Machine, options: Options) -> anyhow::Result<Self> {
+        let wanted = options.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+        Ok(Self::on(machine.listen(wanted)?, options))
+    }
+
+    /// After the machine's reboot: there again, at the same port, with all that it has.
+    ///
+    /// # Errors
+    /// It cannot listen there.
+    pub fn return_to(&mut self, machine: &Machine) -> anyhow::Result<()> {
+        let listener = machine.listen(self.address)?;
+        self.serve(listener);
+        Ok(())
+    }
+
+    fn on(listener: TcpListener, options: Options) -> Self {
         let address = listener.local_addr().expect("an address");
         let (tls, ca_pem) = if options.tls {
             let (config, pem) = tls::server(options.tls_name.as_deref(), options.http2);
@@ -129,13 +169,25 @@ impl Registry {
             faults: Mutex::default(),
             log: Mutex::default(),
             tokens: Mutex::default(),
+            broken_handshakes: AtomicU32::new(0),
         });
+        let mut registry = Self { shared, address, ca_pem, tls, running: None };
+        registry.serve(listener);
+        registry
+    }
+
+    /// Serves here from now on, and nowhere else.
+    fn serve(&mut self, listener: TcpListener) {
+        if let Some(running) = self.running.take() {
+            running.end();
+        }
+        listener.set_nonblocking(true).expect("a nonblocking socket");
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = std::thread::spawn({
-            let shared = shared.clone();
+            let (shared, tls) = (self.shared.clone(), self.tls.clone());
             move || serve::run(&shared, listener, tls, stopped)
         });
-        Self { shared, address, ca_pem, stop: Some(stop), thread: Some(thread) }
+        self.running = Some(Running { stop, thread });
     }
 
     /// `127.0.0.1:port`.
@@ -209,7 +261,7 @@ impl Registry {
         lock(&self.shared.faults).add(when, fault);
     }
 
-    /// All goes well again.
+    /// All goes well again; [`Self::bytes_sent`] counts anew.
     pub fn heal(&self) {
         *lock(&self.shared.faults) = Faults::default();
     }
@@ -219,12 +271,17 @@ impl Registry {
         lock(&self.shared.tokens).clear();
     }
 
+    /// The next so many connections are reset in the middle of the TLS handshake.
+    pub fn break_handshakes(&self, times: u32) {
+        self.shared.broken_handshakes.store(times, Ordering::Relaxed);
+    }
+
     /// What was asked since the start or the last call of this.
     pub fn take_log(&self) -> Vec<Logged> {
         std::mem::take(&mut *lock(&self.shared.log))
     }
 
-    /// Bytes of blobs that were sent since the start (what really went into sockets).
+    /// Bytes of blobs that were sent since the start or the last [`Self::heal`] (what really went into sockets).
     pub fn bytes_sent(&self) -> u64 {
         lock(&self.shared.faults).sent
     }
@@ -232,10 +289,8 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // Its panic would have failed the test by its symptoms.
-            let _ = thread.join();
+        if let Some(running) = self.running.take() {
+            running.end();
         }
     }
 }

@@ -25,6 +25,11 @@ use crate::{Error, Result, Store};
 /// Pieces from the network that wait for the disk.
 const PIECES: usize = 32;
 
+/// What the worker is told of a download that broke off and may be taken up again.
+const INTERRUPTED: io::ErrorKind = io::ErrorKind::ConnectionAborted;
+/// What it is told of one that has no sense any more.
+const REFUSED: io::ErrorKind = io::ErrorKind::ConnectionReset;
+
 /// Where a job stands.
 #[derive(Debug, Clone)]
 pub(crate) enum State {
@@ -192,7 +197,9 @@ impl Work {
                 Ok(input) => Some(input),
                 Err(error) => {
                     // What the registry refuses is not there to be taken up again.
-                    ingest.discard();
+                    if !error.is_passing() {
+                        ingest.discard();
+                    }
                     return Err(error.into());
                 }
             }
@@ -213,7 +220,8 @@ impl Work {
                 let piece: Bytes = match piece {
                     Ok(piece) => piece,
                     Err(e) => {
-                        let _ = tx.send(Piece::Failed(io::Error::from(io::ErrorKind::ConnectionReset))).await;
+                        let kind = if e.is_passing() { INTERRUPTED } else { REFUSED };
+                        let _ = tx.send(Piece::Failed(kind.into())).await;
                         return Err(Error::from(e));
                     }
                 };
@@ -287,8 +295,9 @@ fn take_in(
         return Ok(Attempt::Whole(unpacked?));
     }
     if let Err(e) = rest {
-        // The registry failed for good: nothing is left behind. A pull that was given up keeps its part for the next.
-        if e.kind() == io::ErrorKind::ConnectionReset {
+        // The registry failed for good: nothing is left behind. A pull that was given up, or whose connection broke too
+        // often, keeps its part for the next.
+        if e.kind() == REFUSED {
             ingest.discard();
         }
         return Err(archive::Error::from_input(e).into());

@@ -91,6 +91,20 @@ async fn tokens_that_end_are_renewed() {
 }
 
 #[tokio::test]
+async fn token_servers_may_falter() {
+    for fault in [Fault::ResetAfter(0), Fault::Status(503, Some(0), ""), Fault::Status(429, Some(0), "")] {
+        let registry = registry(Login::token("u", "p"));
+        registry.fault(When::any("/token").times(3), fault.clone());
+        pull(&client(), &registry, login("u", "p")).await.unwrap_or_else(|e| panic!("{fault:?}: {e}"));
+    }
+    let registry = registry(Login::token("u", "p"));
+    registry.fault(When::any("/token"), Fault::Status(503, None, ""));
+    let e = pull(&client(), &registry, login("u", "p")).await.expect_err("down").to_string();
+    assert!(e.ends_with("503 Service Unavailable"), "{e}");
+    assert_eq!(registry.take_log().iter().filter(|l| l.path == "/token").count(), 5);
+}
+
+#[tokio::test]
 async fn credentials_stay_with_their_registry() {
     let registry = registry(Login::Basic("u".into(), "p".into()));
     let other = Credentials { server_address: "https://other.example/v1/".into(), ..login("u", "p").expect("some") };

@@ -6,6 +6,7 @@ use std::io;
 use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -96,6 +97,11 @@ async fn connection(shared: Arc<Shared>, tcp: tokio::net::TcpStream, tls: Option
     let Ok(tcp) = tokio::net::TcpStream::from_std(tcp) else { return };
     match tls {
         None => http(shared, tcp, handle, false).await,
+        Some(_) if breaks(&shared) => {
+            // The greeting is here, its answer never comes.
+            let _ = tcp.readable().await;
+            reset_on_close(&handle);
+        }
         Some(config) => {
             if let Ok(stream) = TlsAcceptor::from(config).accept(tcp).await {
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -103,6 +109,11 @@ async fn connection(shared: Arc<Shared>, tcp: tokio::net::TcpStream, tls: Option
             }
         }
     }
+}
+
+fn breaks(shared: &Shared) -> bool {
+    let less = |left: u32| left.checked_sub(1);
+    shared.broken_handshakes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
 }
 
 async fn http(
