@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 pub use busybox::busybox_binary;
 pub use layer::{Compression, Layer, LayerBuilder};
+pub use tar::EntryType;
 
 /// `sha256:…` of some bytes.
 pub fn sha256(bytes: &[u8]) -> String {

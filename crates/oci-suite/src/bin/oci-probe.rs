@@ -7,6 +7,9 @@
 //! * `verdicts`: the same for every number of every table, called with -1.
 //! * `sched`: policy, nice value, real-time priority. `ioprio`: class and level. `affinity`: list of processors.
 //! * `fds`: open descriptors but for the three standard ones.
+//! * `status KEY`: this line of `/proc/self/status`.
+//! * `watch FILE`: looks at all processes again and again until FILE is there, prints every program, root, working
+//!   directory and descriptor that could be read of them, each once.
 //! * `facts`: everything at once, as JSON.
 //! * `agent SOCKET`: takes one seccomp listener, prints the state that came with it, drops the listener.
 //! * `console SOCKET`: takes one terminal, copies what it shows until it is closed.
@@ -39,6 +42,8 @@ fn main() -> ExitCode {
         ["ioprio"] => ioprio(),
         ["affinity"] => status("Cpus_allowed_list"),
         ["fds"] => Ok(fds().join("\n")),
+        ["status", key] => status(key),
+        ["watch", file] => Ok(watch(Path::new(file))),
         ["facts"] => facts(),
         ["agent", socket] => agent(socket),
         ["console", socket] => console(socket),
@@ -192,6 +197,29 @@ fn ioprio() -> anyhow::Result<String> {
 fn fds() -> Vec<String> {
     let link = |n: u32| Some((n, fs::read_link(format!("/proc/self/fd/{n}")).ok()?));
     (3..2048).filter_map(link).map(|(n, to)| format!("{n} {}", to.display())).collect()
+}
+
+fn watch(stop: &Path) -> String {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut note = |what: &str, path: &Path| {
+        if let Ok(to) = fs::read_link(path) {
+            seen.insert(format!("{what} {}", to.display()));
+        }
+    };
+    while !stop.exists() {
+        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            if !process.file_name().to_string_lossy().starts_with(|c: char| c.is_ascii_digit()) {
+                continue;
+            }
+            for what in ["exe", "cwd", "root"] {
+                note(what, &process.path().join(what));
+            }
+            for fd in fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
+                note("fd", &fd.path());
+            }
+        }
+    }
+    seen.into_iter().collect::<Vec<_>>().join("\n")
 }
 
 fn agent(socket: &str) -> anyhow::Result<String> {
