@@ -1,6 +1,7 @@
 //! Attacks by images and containers that come through the API, each under its row of the project's list of what must
-//! hold. The runtime's half of the same rows is in `crates/oci-suite/security.txt`. S-10 and S-14 are also cases of
-//! `mounts.txt`, S-18 of `volumes.txt`, S-65 is `equal.rs` of `oci-suite`.
+//! hold; `docs/security.md` says which test checks which row. All of it runs against Docker too (`UNDER_TEST=docker`), where
+//! these differ: its cgroup directory of version 1 can be written (S-64), Debian's filter has no rule for AF_ALG yet (S-66),
+//! and of what joins a watcher sees `/runc`, event descriptors and the tables of users being read (S-06).
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 

@@ -116,7 +116,7 @@ pub(crate) fn side_channels(site: &mut Site) {
 pub(crate) fn devices(site: &mut Site) {
     let script = format!(
         "docker run --rm {BB} sh -c 'for n in 7:0 8:0 254:0 253:0 259:0; do mknod /tmp/d b ${{n%:*}} ${{n#*:}}; head -c 1 /tmp/d; rm /tmp/d; done 2>&1 | grep -v \"not permitted\"; mknod /tmp/m c 1 1; head -c 1 /tmp/m; mknod /tmp/k c 1 11; head -c 1 /tmp/k; ls /dev/mem /dev/kmsg /dev/fuse /dev/kvm; echo end' 2>/dev/null
-         mknod z c 1 2; docker run --rm --device $PWD/z:/z:r {BB} sh -c ': </z; : >/z; echo end' 2>&1 | grep -oE 'No such|not permitted|end'; rm z
+         mknod z c 1 2; docker run --rm --device $PWD/z:/z:r {BB} sh -c '(: </z); (: >/z); echo end' 2>&1 | grep -oE 'No such|not permitted|end'; rm z
          docker run -d --name ctr {BB} sh -c 'mknod /loop b 7 0; mknod /mem c 1 1; exec sleep 1000' >/dev/null
          docker update --memory 64m --memory-swap 64m ctr >/dev/null; docker exec ctr sh -c 'until [ -e /mem ]; do :; done; head -c 1 /loop; head -c 1 /mem; echo end' 2>/dev/null; docker rm -f ctr >/dev/null"
     );

@@ -64,6 +64,8 @@ pub(crate) fn who_joins_cannot_be_watched(site: &mut Site) {
         match what {
             // The watcher's own, the containers' programs, and the sealed copy of ours that becomes one.
             "exe" => to.starts_with("/bin/") || matches!(to, "/probe" | "/memfd:gantry-shim (deleted)"),
+            // The containers' own may be; ours is sealed.
+            "writable" => to.starts_with("/bin/"),
             "cwd" | "root" => matches!(to, "/" | "/tmp" | "/bin"),
             _ => {
                 to.starts_with("pipe:")

@@ -9,7 +9,8 @@
 //! * `fds`: open descriptors but for the three standard ones.
 //! * `status KEY`: this line of `/proc/self/status`.
 //! * `watch FILE`: looks at all processes again and again until FILE is there, prints every program, root, working
-//!   directory and descriptor that could be read of them, each once.
+//!   directory and descriptor that could be read of them, each once; and `writable PROGRAM` of those that could be opened
+//!   for writing when they had ended.
 //! * `facts`: everything at once, as JSON.
 //! * `agent SOCKET`: takes one seccomp listener, prints the state that came with it, drops the listener.
 //! * `console SOCKET`: takes one terminal, copies what it shows until it is closed.
@@ -20,7 +21,7 @@ use seccomp::Arch;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::ExitCode;
@@ -201,14 +202,23 @@ fn fds() -> Vec<String> {
 
 fn watch(stop: &Path) -> String {
     let mut seen = std::collections::BTreeSet::new();
+    // A program that runs cannot be written, but a descriptor of it lasts.
+    let mut programs = std::collections::BTreeMap::new();
     let mut note = |what: &str, path: &Path| {
         if let Ok(to) = fs::read_link(path) {
+            if what == "exe"
+                && !programs.contains_key(&to)
+                && let Ok(file) = fs::File::open(path)
+            {
+                programs.insert(to.clone(), file);
+            }
             seen.insert(format!("{what} {}", to.display()));
         }
     };
     while !stop.exists() {
         for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            if !process.file_name().to_string_lossy().starts_with(|c: char| c.is_ascii_digit()) {
+            let name = process.file_name().to_string_lossy().into_owned();
+            if !name.starts_with(|c: char| c.is_ascii_digit()) || name == std::process::id().to_string() {
                 continue;
             }
             for what in ["exe", "cwd", "root"] {
@@ -217,6 +227,12 @@ fn watch(stop: &Path) -> String {
             for fd in fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
                 note("fd", &fd.path());
             }
+        }
+    }
+    for (name, file) in programs {
+        let again = format!("/proc/self/fd/{}", file.as_raw_fd());
+        if fs::OpenOptions::new().append(true).open(again).is_ok() {
+            seen.insert(format!("writable {}", name.display()));
         }
     }
     seen.into_iter().collect::<Vec<_>>().join("\n")
