@@ -43,6 +43,8 @@ pub struct Options {
     pub http2: bool,
     /// The certificate is for this name only, and not for the address.
     pub tls_name: Option<String>,
+    /// The certificate ended long ago.
+    pub tls_expired: bool,
     /// Knows no HEAD of manifests (405).
     pub no_head: bool,
     /// Sends no `Docker-Content-Digest`.
@@ -54,7 +56,7 @@ pub struct Options {
 }
 
 /// A request that came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Logged {
     /// `GET`, ….
     pub method: String,
@@ -157,7 +159,7 @@ impl Registry {
     fn on(listener: TcpListener, options: Options) -> Self {
         let address = listener.local_addr().expect("an address");
         let (tls, ca_pem) = if options.tls {
-            let (config, pem) = tls::server(options.tls_name.as_deref(), options.http2);
+            let (config, pem) = tls::server(options.tls_name.as_deref(), options.http2, options.tls_expired);
             (Some(config), Some(pem))
         } else {
             (None, None)
@@ -271,7 +273,8 @@ impl Registry {
         lock(&self.shared.tokens).clear();
     }
 
-    /// The next so many connections are reset in the middle of the TLS handshake.
+    /// The next so many connections are reset in the middle of the TLS handshake. One whose first byte is none of TLS is logged
+    /// with method `PLAIN`.
     pub fn break_handshakes(&self, times: u32) {
         self.shared.broken_handshakes.store(times, Ordering::Relaxed);
     }

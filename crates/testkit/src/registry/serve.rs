@@ -99,7 +99,10 @@ async fn connection(shared: Arc<Shared>, tcp: tokio::net::TcpStream, tls: Option
         None => http(shared, tcp, handle, false).await,
         Some(_) if breaks(&shared) => {
             // The greeting is here, its answer never comes.
-            let _ = tcp.readable().await;
+            let mut first = [0];
+            if tcp.peek(&mut first).await.is_ok_and(|n| n == 1 && first != [0x16]) {
+                lock(&shared.log).push(Logged { method: "PLAIN".to_owned(), ..Logged::default() });
+            }
             reset_on_close(&handle);
         }
         Some(config) => {

@@ -7,7 +7,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 
 /// The server's settings and the authority's certificate. Without `name` the certificate is for 127.0.0.1 and localhost.
-pub(super) fn server(name: Option<&str>, http2: bool) -> (Arc<ServerConfig>, String) {
+pub(super) fn server(name: Option<&str>, http2: bool, expired: bool) -> (Arc<ServerConfig>, String) {
     let ca_key = KeyPair::generate().expect("a key");
     let mut ca = CertificateParams::new(Vec::new()).expect("parameters");
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -18,7 +18,11 @@ pub(super) fn server(name: Option<&str>, http2: bool) -> (Arc<ServerConfig>, Str
         None => vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
     };
     let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(names).expect("parameters");
+    let mut params = CertificateParams::new(names).expect("parameters");
+    if expired {
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+    }
     let certificate = params.signed_by(&key, &Issuer::new(ca, ca_key)).expect("a certificate");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
