@@ -24,6 +24,8 @@ X
 LIBS="libc6 libseccomp2 libyajl2 libcap2 libsystemd0 libgpgme45 libsqlite3-0 libsubid6 libglib2.0-0t64 libgcc-s1 libblake3-0 libjson-c5 libgpg-error0 libassuan9 libpcre2-8-0 libstdc++6 libtbb12 libcap-ng0 libselinux1 libacl1 libattr1 libaudit1 libdevmapper1.02.1 libnftables1 libcrypt1"
 DOCKER="docker.io docker-cli docker-buildx containerd runc crun tini"
 PODMAN="podman conmon netavark aardvark-dns buildah golang-github-containers-common"
+# checkpoint and restore: what its test cases use; they are skipped without
+CRIU="criu libcompel1 libprotobuf-c1 libnet9 libnl-3-200 libgnutls30t64 libbsd0 libmd0 libmnl0 libnftnl11 libgmp10 libjansson4 libxtables12 libuuid1 libp11-kit0 libidn2-0 libunistring5 libtasn1-6 libhogweed6t64 libnettle8t64 libffi8 libedit2 libzstd1 zlib1g libbrotli1 libtinfo6"
 fetch() {  # the apt source is the machine's own, with the suite replaced; the system's package state is not touched
   local A=$PEERS/apt L=$PEERS/lib/usr/lib/x86_64-linux-gnu f want=$DOCKER; mkdir -p $A/lists/partial $A/cache $A/deb $D $P $R $PEERS/lib
   [ "$1" = all ] && want="$DOCKER docker-compose $PODMAN"
@@ -32,14 +34,15 @@ fetch() {  # the apt source is the machine's own, with the suite replaced; the s
   printf 'Types: deb\nURIs: %s\nSuites: sid\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$(cat $A/uri)" >$A/sid.sources
   local o="-o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=$A -o Dir::State::Lists=$A/lists -o Dir::Cache=$A/cache -o APT::Sandbox::User=root"
   apt-get $o update -qq && (cd $A/deb && apt-get $o download -qq $want docker-registry $LIBS) || return 1
-  for f in $A/deb/lib*.deb; do dpkg -x $f $PEERS/lib; done
+  (cd $A/deb && apt-get $o download -qq $CRIU) && mkdir -p $PEERS/criu && dpkg -x $A/deb/criu_*.deb $PEERS/criu || echo "no criu: its cases will be skipped"
+  for f in $A/deb/lib*.deb $A/deb/zlib*.deb; do dpkg -x $f $PEERS/lib; done
   for f in $want; do case " $PODMAN " in *" $f "*) ;; *) dpkg -x $A/deb/${f}_*.deb $D || return 1;; esac; done
   [ "$1" = all ] && for f in $PODMAN crun runc; do dpkg -x $A/deb/${f}_*.deb $P || return 1; done
   dpkg -x $A/deb/docker-registry_*.deb $R
   # Docker's client of the machine's own suite (bookworm: 20.10)
   mkdir -p $A/own $PEERS/docker20 && (cd $A/own && apt-get -o APT::Sandbox::User=root download -qq docker.io) && dpkg -x $A/own/docker.io_*.deb $PEERS/docker20 || return 1
   # these want a newer glibc than bookworm's: give them the unpacked one
-  for f in $D/usr/{bin,sbin}/{runc,crun} $P/usr/{bin,sbin}/{runc,crun,podman,buildah,conmon} $P/usr/lib/podman/{netavark,aardvark-dns}; do
+  for f in $D/usr/{bin,sbin}/{runc,crun} $P/usr/{bin,sbin}/{runc,crun,podman,buildah,conmon} $P/usr/lib/podman/{netavark,aardvark-dns} $PEERS/criu/usr/sbin/criu; do
     [ -f $f ] && [ ! -L $f ] && patchelf --set-interpreter $L/ld-linux-x86-64.so.2 --force-rpath --set-rpath $L $f
   done
   for f in $D/usr/sbin/dockerd $D/usr/bin/{docker,containerd,crun} $PEERS/docker20/usr/bin/docker $D/usr/sbin/runc $P/usr/bin/podman; do [ -x $f ] && printf '%s: ' $f && $f --version 2>&1 | head -1; done

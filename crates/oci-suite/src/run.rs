@@ -83,6 +83,12 @@ fn attempt(stage: &Stage, runtime: &Runtime, case: &Case, bundle: &Bundle) -> an
     })
 }
 
+/// Where scripts find programs.
+fn search_path() -> String {
+    let peers = std::env::var("PEERS").unwrap_or_else(|_| "/var/tmp/peers".to_owned());
+    format!("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{peers}/criu/usr/sbin")
+}
+
 fn said(stage: &Stage, runtime: &Runtime, bundle: &Bundle, root: &Path, script: &str) -> anyhow::Result<Said> {
     let (out, err) = (bundle.dir.with_extension("out"), bundle.dir.with_extension("err"));
     let whole = format!("rt() {{ \"$R\" --root \"$ROOT\" \"$@\"; }}\n{}", bundle.fill(&stage.probe(), script));
@@ -90,7 +96,7 @@ fn said(stage: &Stage, runtime: &Runtime, bundle: &Bundle, root: &Path, script: 
         .arg("-c")
         .arg(whole)
         .env_clear()
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("PATH", search_path())
         .env("R", &runtime.program)
         .env("ROOT", root)
         .env("B", &bundle.dir)
@@ -196,6 +202,7 @@ pub fn hierarchies() -> Vec<PathBuf> {
 ///
 /// * `v1` / `v2`: cgroups of this version; `v1:NAME` / `v2:NAME`: this controller in it.
 /// * `path:PATH`: a file.
+/// * `criu`: an installed criu, in `PATH` or among the engines to compare with (`PEERS`).
 /// * `userns`: users without privileges may make user namespaces.
 pub fn met(need: &str) -> bool {
     let unified = Path::new("/sys/fs/cgroup/cgroup.controllers");
@@ -206,6 +213,7 @@ pub fn met(need: &str) -> bool {
         "v2" if what.is_empty() => unified.exists(),
         "v2" => fs::read_to_string(unified).is_ok_and(|all| all.split_whitespace().any(|one| one == what)),
         "path" => Path::new(what).exists(),
+        "criu" => search_path().split(':').any(|dir| Path::new(dir).join("criu").exists()),
         "userns" => {
             let set = |name: &str, to: &str| {
                 fs::read_to_string(Path::new("/proc/sys").join(name)).is_ok_and(|value| value.trim() == to)

@@ -1,5 +1,6 @@
 //! One module per command.
 
+pub(crate) mod checkpoint;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod events;
@@ -9,6 +10,7 @@ pub(crate) mod kill;
 pub(crate) mod list;
 pub(crate) mod pause;
 pub(crate) mod ps;
+pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod spec;
 pub(crate) mod start;

@@ -96,6 +96,48 @@ pub(crate) enum Error {
     SubCgroup { text: String, what: String },
     #[error("no XDG_RUNTIME_DIR to find the user's systemd in")]
     NoRuntimeDir,
+    #[error("Container cannot be checkpointed in {} state", name(*status))]
+    CheckpointState { status: Status },
+    #[error("exec: \"criu\": executable file not found in $PATH")]
+    NoCriu,
+    #[error("CRIU version check failed: {source}")]
+    CriuVersion { source: Box<Self> },
+    #[error("CRIU version {version} must be {least} or higher")]
+    CriuOld { version: u32, least: u32 },
+    #[error("{option} requires at least CRIU 3.16")]
+    CriuTooOldFor { option: &'static str },
+    #[error("CRIU feature check failed: {source}")]
+    CriuFeatures { source: Box<Self> },
+    #[error("criu is missing features: [{feature}]")]
+    CriuLacks { feature: &'static str },
+    #[error("criu failed: type {kind} errno {errno}{}", log.as_ref().map(|p| format!("\nlog file: {}", p.display())).unwrap_or_default())]
+    Criu { kind: &'static str, errno: i32, log: Option<PathBuf> },
+    #[error("criu failed: wait status {status:#x}")]
+    CriuEnded { status: i32 },
+    #[error("criu failed: it ended without an answer")]
+    CriuSilent,
+    #[error("criu lacks support for external {name} namespace during {doing} process (old criu version?)")]
+    CriuExternal { name: &'static str, doing: &'static str },
+    #[error("Requested {name} namespace {path} does not exist")]
+    CriuNoNamespace { name: &'static str, path: String },
+    #[error("Do not know how to handle namespace {kind:?}")]
+    CriuJoin { kind: oci::runtime::NamespaceType },
+    #[error("create criu restore mountpoint for {} mount: {source}", path.display())]
+    CriuMountPoint { path: PathBuf, source: Box<Self> },
+    #[error("invalid --status-fd argument {number}: {why}")]
+    CriuStatus { number: i32, why: String },
+    #[error("Invalid manage-cgroups-mode value")]
+    CriuCgroupMode,
+    #[error("namespace {name:?} is not supported")]
+    CriuNamespace { name: String },
+    #[error("--parent-path must be relative")]
+    CriuParentAbsolute,
+    #[error("invalid --parent-path: {source}")]
+    CriuParent { source: Box<Self> },
+    #[error("Use --page-server ADDRESS:PORT to specify page server")]
+    CriuPageServer,
+    #[error("Invalid port number")]
+    CriuPort,
     #[error("{0}")]
     Cgroup(#[from] cgroup::Error),
     #[error("{}", unframed(&.0.message))]

@@ -1,6 +1,6 @@
 //! Starting a container's first process, for `create`, `run` and `restore`.
 
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use oci::runtime::{Namespace, NamespaceType, Spec, Status};
@@ -235,9 +235,26 @@ impl Making<'_> {
             let _ = manager.kill().and_then(|()| manager.delete());
         })?;
         record.runs(started.pid);
+        if !terminal {
+            record.streams = pipes();
+        }
         Container::save(self.dir, &record).inspect_err(|_| kill(&record))?;
         Ok((record, started))
     }
+}
+
+/// Names of the standard streams that are pipes, for a later `restore`, which puts others in their place.
+pub(crate) fn pipes() -> Vec<String> {
+    let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let name = |fd: BorrowedFd<'_>| {
+        let found = rustix::fs::fstat(fd).ok()?;
+        let is_pipe = FileType::from_raw_mode(found.st_mode) == FileType::Fifo;
+        // A FIFO with a name has a link, or had one.
+        is_pipe.then(|| rustix::fs::readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()), Vec::new()).ok())?
+    };
+    let names: Vec<String> =
+        streams.into_iter().map(|fd| name(fd).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()).collect();
+    if names.iter().all(String::is_empty) { Vec::new() } else { names }
 }
 
 /// A score below one's own is a privilege; without it the own one stays.

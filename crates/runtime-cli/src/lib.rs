@@ -5,12 +5,13 @@
 //! `--root`. Options and their arity are data (`table`); errors carry runc's words, because engines match them.
 //!
 //! Inside: `parse` and `table` read the arguments, `commands` has one module per command, `store` the containers on disk,
-//! `launch` and `stay` start processes and wait for them, `report` says what went wrong.
+//! `criu` checkpoints and restores; `launch` and `stay` start processes and wait for them, `report` says what went wrong.
 
 mod bundle;
 mod cgroups;
 mod commands;
 mod console;
+mod criu;
 mod error;
 mod help;
 mod launch;

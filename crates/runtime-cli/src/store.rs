@@ -51,6 +51,9 @@ pub(crate) struct Record {
     pub(crate) started: u64,
     pub(crate) cgroup: CgroupRecord,
     pub(crate) spec: Spec,
+    /// What its standard streams were at first, as far as they are pipes; empty for others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) streams: Vec<String>,
 }
 
 /// A container that exists.
@@ -86,6 +89,7 @@ impl Record {
             started: 0,
             cgroup,
             spec,
+            streams: Vec::new(),
         }
     }
 

@@ -1,7 +1,9 @@
 //! Commands and options as data.
 
 use crate::Context;
-use crate::commands::{create, delete, events, exec, features, kill, list, pause, ps, run, spec, start, state, update};
+use crate::commands::{
+    checkpoint, create, delete, events, exec, features, kill, list, pause, ps, restore, run, spec, start, state, update,
+};
 use crate::error::{Error, Result};
 use crate::parse::{Flag, Matches};
 
@@ -148,6 +150,58 @@ static EVENTS: &[Flag] =
 
 static SPEC: &[Flag] = &[BUNDLE, switch(&["rootless"], "for a user without privileges")];
 
+const IMAGES: Flag = value(&["image-path"], "directory of criu's images (default: checkpoint)");
+const WORK: Flag = value(&["work-path"], "directory of criu's work files and log (default: that of the images)");
+const TCP: Flag = switch(&["tcp-established"], "with established TCP connections");
+const SOCKETS: Flag = switch(&["ext-unix-sk"], "with UNIX sockets whose other end is outside");
+const SHELL_JOB: Flag = switch(&["shell-job"], "as a job of a shell outside");
+const FILE_LOCKS: Flag = switch(&["file-locks"], "with file locks");
+const LAZY_PAGES: Flag = switch(&["lazy-pages"], "memory is fetched when it is needed");
+const CGROUPS_MODE: Flag = value(&["manage-cgroups-mode"], "cgroups: soft, full, strict or ignore (default: soft)");
+const EMPTY: Flag = value(&["empty-ns"], "namespace without its contents: network");
+const DEDUP: Flag = switch(&["auto-dedup"], "drop what is in memory images twice");
+
+static CHECKPOINT: &[Flag] = &[
+    IMAGES,
+    WORK,
+    value(&["parent-path"], "images of an earlier --pre-dump, relative to these"),
+    switch(&["leave-running"], "the container goes on"),
+    TCP,
+    switch(&["tcp-skip-in-flight"], "without connections that are being made"),
+    switch(&["link-remap"], "files without a name get one for the time"),
+    SOCKETS,
+    SHELL_JOB,
+    LAZY_PAGES,
+    with_default(&["status-fd"], "-1", "descriptor that gets a NUL when lazy pages can be had"),
+    value(&["page-server"], "ADDRESS:PORT that memory is sent to"),
+    FILE_LOCKS,
+    switch(&["pre-dump"], "memory only; the container goes on"),
+    CGROUPS_MODE,
+    EMPTY,
+    DEDUP,
+];
+
+static RESTORE: &[Flag] = &[
+    CONSOLE,
+    IMAGES,
+    WORK,
+    TCP,
+    SOCKETS,
+    SHELL_JOB,
+    FILE_LOCKS,
+    CGROUPS_MODE,
+    BUNDLE,
+    DETACH,
+    PID_FILE,
+    NO_SUBREAPER,
+    NO_PIVOT,
+    EMPTY,
+    DEDUP,
+    LAZY_PAGES,
+    value(&["lsm-profile"], "TYPE:NAME of another security profile"),
+    value(&["lsm-mount-context"], "another SELinux context of mounts"),
+];
+
 macro_rules! command {
     ($name:literal, $about:literal, $usage:literal, $flags:expr, $reorder:literal, $arguments:expr, $run:path) => {
         Command {
@@ -166,6 +220,15 @@ use Arguments::{AtLeast, Between, Exactly};
 
 /// All commands, in the order of the help.
 pub(crate) static COMMANDS: &[Command] = &[
+    command!(
+        "checkpoint",
+        "write a running container to files, with criu",
+        "<container-id>",
+        CHECKPOINT,
+        true,
+        Exactly(1),
+        checkpoint::run
+    ),
     command!("create", "create a container", "<container-id>", CREATE, true, Exactly(1), create::run),
     command!("delete", "delete what is left of a container", "<container-id>", DELETE, true, Exactly(1), delete::run),
     command!(
@@ -198,6 +261,15 @@ pub(crate) static COMMANDS: &[Command] = &[
     command!("list", "list the containers of a root", "", LIST, true, Exactly(0), list::run),
     command!("pause", "freeze all processes of a container", "<container-id>", &[], true, Exactly(1), pause::pause),
     command!("ps", "show the processes of a container", "<container-id> [ps options]", PS, false, AtLeast(1), ps::run),
+    command!(
+        "restore",
+        "make a container out of the files of a checkpoint",
+        "<container-id>",
+        RESTORE,
+        true,
+        Exactly(1),
+        restore::run
+    ),
     command!("resume", "let a frozen container go on", "<container-id>", &[], true, Exactly(1), pause::resume),
     command!("run", "create and start a container", "<container-id>", RUN, true, Exactly(1), run::run),
     command!("spec", "write a specification to start from", "", SPEC, true, Exactly(0), spec::run),

@@ -55,6 +55,16 @@ pub(crate) fn state(spec: &Spec, id: &str, bundle: Option<&Path>, status: Status
     }
 }
 
+/// Runs the hooks of a container whose namespaces exist, in the caller's. For a caller with one thread.
+///
+/// # Errors
+/// The first that fails.
+pub fn create_runtime(hooks: &Hooks, state: &State) -> std::result::Result<(), StartError> {
+    run("prestart", &hooks.prestart, state, &[])
+        .and_then(|()| run("createRuntime", &hooks.create_runtime, state, &[]))
+        .map_err(Failure::of_spec)
+}
+
 /// Runs the hooks that follow the start of the user's program, in the caller's namespaces. For a caller with one thread.
 ///
 /// # Errors

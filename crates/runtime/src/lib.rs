@@ -42,7 +42,7 @@ pub use exec::{Exec, exec, namespaces_to_join};
 pub use failure::words as errno_words;
 pub use features::{MEMORY_FLAGS, MEMORY_MODES, capability_names, mount_options};
 pub use filter::Filter;
-pub use hooks::{poststart, poststop};
+pub use hooks::{create_runtime, poststart, poststop};
 pub use manner::Manner;
 pub use mapping::enter_user_namespace;
 pub use rdt::forget;

@@ -44,7 +44,7 @@ fn document() -> Value {
             "netDevices": {"enabled": true},
             "memoryPolicy": {"modes": runtime::MEMORY_MODES, "flags": runtime::MEMORY_FLAGS}
         },
-        "annotations": {"org.opencontainers.runc.checkpoint.enabled": "false"},
+        "annotations": {"org.opencontainers.runc.checkpoint.enabled": "true"},
         "potentiallyUnsafeConfigAnnotations": []
     })
 }
