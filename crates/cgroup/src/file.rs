@@ -69,9 +69,13 @@ pub(crate) fn open_for_writing(path: &Path) -> Result<OwnedFd> {
 
 /// Writes a file with one write(2), which is how cgroup files want it.
 pub(crate) fn write(path: &Path, value: &str) -> Result<()> {
-    let fd = open(path, OFlags::WRONLY)?;
+    write_to(&open(path, OFlags::WRONLY)?, path, value)
+}
+
+/// As [`write()`], into a file that is open; `path` is for the error.
+pub(crate) fn write_to(fd: &OwnedFd, path: &Path, value: &str) -> Result<()> {
     loop {
-        match rustix::io::write(&fd, value.as_bytes()) {
+        match rustix::io::write(fd, value.as_bytes()) {
             Ok(_) => return Ok(()),
             Err(Errno::INTR) => {}
             Err(errno) => return Err(Error::Io { operation: "write", path: path.into(), errno }),
@@ -79,14 +83,31 @@ pub(crate) fn write(path: &Path, value: &str) -> Result<()> {
     }
 }
 
-/// Makes a cgroup that everybody may look into, whatever the caller's umask. One that exists is taken as it is.
-pub(crate) fn make_dir(dir: &Path) -> Result<()> {
-    let failed = |operation| move |errno| Error::Io { operation, path: dir.into(), errno };
-    let mode = Mode::from(0o755);
-    match rustix::fs::mkdir(dir, mode) {
-        Ok(()) => rustix::fs::chmod(dir, mode).map_err(failed("chmod")),
-        Err(Errno::EXIST) => Ok(()),
-        Err(errno) => Err(failed("mkdir")(errno)),
+/// Makes cgroups that everybody may look into, whatever the caller's umask.
+#[derive(Debug, Default)]
+pub(crate) struct Maker {
+    /// Whether the umask takes nothing away, as far as that is known.
+    is_open: Option<bool>,
+}
+
+impl Maker {
+    /// Makes one. One that exists is taken as it is.
+    pub(crate) fn make(&mut self, dir: &Path) -> Result<()> {
+        let failed = |operation| move |errno| Error::Io { operation, path: dir.into(), errno };
+        let mode = Mode::from(0o755);
+        match rustix::fs::mkdir(dir, mode) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Ok(()),
+            Err(errno) => return Err(failed("mkdir")(errno)),
+        }
+        let is_open = match self.is_open {
+            Some(is_open) => is_open,
+            None => {
+                let found = rustix::fs::stat(dir).map_err(failed("stat"))?;
+                *self.is_open.insert(Mode::from_raw_mode(found.st_mode) & Mode::from(0o777) == mode)
+            }
+        };
+        if is_open { Ok(()) } else { rustix::fs::chmod(dir, mode).map_err(failed("chmod")) }
     }
 }
 

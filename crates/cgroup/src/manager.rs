@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 
 use crate::details::{self, Details};
+use crate::file::Maker;
 use crate::hierarchy::{Hierarchies, Mode};
 use crate::stats::{self, Stats};
 use crate::{Entry, Error, OomWatch, Result, file, freeze, oom, remove, step, v1, v2};
@@ -117,19 +118,35 @@ impl Manager {
     /// # Errors
     /// [`Error::Io`] with the directory at fault.
     pub fn create(&self) -> Result<()> {
+        self.create_unified()?;
+        self.create_v1()
+    }
+
+    /// The part of [`Self::create`] that is done in the v2 tree, if there is one.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_unified(&self) -> Result<()> {
+        match self.hierarchies.unified() {
+            Some(mount) if self.hierarchies.mode() == Mode::V2 => {
+                v2::make_dirs(mount, &self.path, self.hierarchies.unified_controllers())
+            }
+            Some(mount) => make_dirs(mount, &mount.join(&self.path), &mut Maker::default()),
+            None => Ok(()),
+        }
+    }
+
+    /// The part of [`Self::create`] that is done in v1 hierarchies.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_v1(&self) -> Result<()> {
+        let mut maker = Maker::default();
         for hierarchy in self.hierarchies.v1() {
             let dir = hierarchy.mount.join(&self.path);
-            make_dirs(&hierarchy.mount, &dir)?;
+            make_dirs(&hierarchy.mount, &dir, &mut maker)?;
             if hierarchy.has("cpuset") {
                 v1::inherit_cpuset(&hierarchy.mount, &dir)?;
-            }
-        }
-        if let Some(mount) = self.hierarchies.unified() {
-            let dir = mount.join(&self.path);
-            if self.hierarchies.mode() == Mode::V2 {
-                v2::make_dirs(mount, &self.path, self.hierarchies.unified_controllers())?;
-            } else {
-                make_dirs(mount, &dir)?;
             }
         }
         Ok(())
@@ -360,14 +377,14 @@ fn add(dir: &Path, pid: Pid) -> Result<()> {
 }
 
 /// `mkdir -p` below a mount, the leaf first because its parent mostly exists.
-fn make_dirs(mount: &Path, dir: &Path) -> Result<()> {
-    match file::make_dir(dir) {
+fn make_dirs(mount: &Path, dir: &Path, maker: &mut Maker) -> Result<()> {
+    match maker.make(dir) {
         Err(Error::Io { errno: Errno::NOENT, .. }) if dir != mount => {
             let Some(parent) = dir.parent() else {
                 return Err(Error::NotMounted);
             };
-            make_dirs(mount, parent)?;
-            file::make_dir(dir)
+            make_dirs(mount, parent, maker)?;
+            maker.make(dir)
         }
         result => result,
     }

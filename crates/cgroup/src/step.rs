@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use oci::runtime::DeviceRule;
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
 use crate::devices::Policy;
@@ -123,8 +124,17 @@ fn devices(dir: &Path, rules: &[DeviceRule]) -> Result<()> {
     let wanted = Policy::from_rules(rules)?;
     let path = dir.join("devices.list");
     let present = Policy::parse_v1(&file::read(&path)?).ok_or(Error::Malformed { path })?;
+    let mut open: Option<(bool, PathBuf, OwnedFd)> = None;
     for (allow, line) in present.v1_transition(&wanted) {
-        file::write(&dir.join(if allow { "devices.allow" } else { "devices.deny" }), &line)?;
+        let (_, path, fd) = match &mut open {
+            Some(open) if open.0 == allow => open,
+            open => {
+                let path = dir.join(if allow { "devices.allow" } else { "devices.deny" });
+                let fd = file::open_for_writing(&path)?;
+                open.insert((allow, path, fd))
+            }
+        };
+        file::write_to(fd, path, &line)?;
     }
     Ok(())
 }

@@ -169,10 +169,11 @@ fn check_usage(dir: &Path, memory: &Memory) -> Result<()> {
 /// Makes `path` below `mount`; every directory on the way hands all controllers it can down to its children.
 pub(crate) fn make_dirs(mount: &Path, path: &str, controllers: &[String]) -> Result<()> {
     let mut dir = mount.to_path_buf();
+    let mut maker = file::Maker::default();
     for part in path.split('/') {
         delegate(&dir, controllers)?;
         dir.push(part);
-        file::make_dir(&dir)?;
+        maker.make(&dir)?;
     }
     Ok(())
 }

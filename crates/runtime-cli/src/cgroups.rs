@@ -1,6 +1,7 @@
 //! Which cgroup a container gets.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use cgroup::systemd::{Scope, Systemd, Unit};
 use cgroup::{Hierarchies, Manager};
@@ -43,6 +44,16 @@ impl ScopeRecord {
     }
 }
 
+/// The host's hierarchies, looked at once: this process stays in its mount namespace.
+fn hierarchies() -> Result<&'static Hierarchies> {
+    static FOUND: OnceLock<Hierarchies> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(found);
+    }
+    let found = Hierarchies::detect()?;
+    Ok(FOUND.get_or_init(|| found))
+}
+
 /// Whether cgroups that may not be changed are done without.
 pub(crate) fn is_lenient(option: Option<&str>) -> Result<bool> {
     match option.unwrap_or("auto") {
@@ -71,7 +82,7 @@ impl CgroupRecord {
         let mut systemd = scope.manager()?;
         let above = if user { systemd.control_group()? } else { String::new() };
         let resources = spec.linux.as_ref().and_then(|linux| linux.resources.as_ref());
-        let held = Scope::start(&mut systemd, &unit, resources, &Hierarchies::detect()?)?;
+        let held = Scope::start(&mut systemd, &unit, resources, hierarchies()?)?;
         Ok((Self { path: Some(above + &unit.path()), scope: Some(scope) }, held))
     }
 
@@ -115,7 +126,7 @@ impl CgroupRecord {
     pub(crate) fn manager(&self) -> Result<Manager> {
         let none = || Hierarchies::new_v1(Vec::new(), None);
         Ok(match &self.path {
-            Some(path) => Manager::new(path, &Hierarchies::detect()?)?,
+            Some(path) => Manager::new(path, hierarchies()?)?,
             None => Manager::new("/none", &none())?,
         })
     }
@@ -123,7 +134,7 @@ impl CgroupRecord {
     /// Changes limits; systemd is told first, so that a reload of its own does not undo them.
     pub(crate) fn update(&self, resources: &Resources) -> Result<()> {
         if let Some(scope) = &self.scope {
-            scope.manager()?.update(&scope.unit(), resources, &Hierarchies::detect()?)?;
+            scope.manager()?.update(&scope.unit(), resources, hierarchies()?)?;
         }
         Ok(self.manager()?.apply(resources)?)
     }

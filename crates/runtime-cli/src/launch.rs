@@ -4,7 +4,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use oci::runtime::{Namespace, NamespaceType, Spec, Status};
-use runtime::{Create, Filter, Manner, Started, Stdio};
+use runtime::{Create, Held, Hold, Manner, Started, Stdio};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use shim_proto::{Rootfs, Size, Step};
@@ -22,13 +22,30 @@ use crate::store::{Container, Lock, Record, remove};
 pub(crate) struct Launched {
     pub(crate) container: Container,
     pub(crate) lock: Lock,
+    /// What it waits for, if that is our word.
+    pub(crate) held: Option<Held>,
     /// The terminal, when nobody else has got it.
     pub(crate) console: Option<OwnedFd>,
     pub(crate) pidfd: OwnedFd,
 }
 
-/// Makes the container up to where its process waits at the FIFO. On failure nothing of it is left.
-pub(crate) fn launch(context: &Context, matches: &Matches, id: &str, detached: bool) -> Result<Launched> {
+/// What the first process waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// `start`, at the FIFO.
+    Start,
+    /// The word of this very process.
+    Word,
+}
+
+/// Makes the container up to where its process waits. On failure nothing of it is left.
+pub(crate) fn launch(
+    context: &Context,
+    matches: &Matches,
+    id: &str,
+    detached: bool,
+    until: Until,
+) -> Result<Launched> {
     let preserve = preserved(matches)?;
     let Bundle { dir: bundle, rootfs, mut spec } = bundle::load(matches.value("bundle"))?;
     let terminal = spec.process.as_ref().is_some_and(|process| process.terminal);
@@ -42,7 +59,7 @@ pub(crate) fn launch(context: &Context, matches: &Matches, id: &str, detached: b
     }
     let after = After::of(&spec, id, &bundle);
     let (dir, lock) = context.store.make(id)?;
-    let made = Making { context, matches, id, dir: &dir, preserve }.make(bundle, &rootfs, spec, terminal);
+    let made = Making { context, matches, id, dir: &dir, preserve, until }.make(bundle, &rootfs, spec, terminal);
     let handed = made.and_then(|(record, started)| {
         let result = hand_over(&started, socket.as_ref(), pidfd_socket.as_ref(), matches, &record);
         if result.is_err() {
@@ -51,9 +68,10 @@ pub(crate) fn launch(context: &Context, matches: &Matches, id: &str, detached: b
         result.map(|()| (record, started))
     });
     match handed {
-        Ok((record, started)) => {
-            let console = started.console.filter(|_| socket.is_none());
-            Ok(Launched { container: Container { dir, record }, lock, console, pidfd: started.pidfd })
+        Ok((record, mut started)) => {
+            let console = started.console.take().filter(|_| socket.is_none());
+            let Started { pidfd, held, .. } = started;
+            Ok(Launched { container: Container { dir, record }, lock, held, console, pidfd })
         }
         Err(error) => {
             let _ = remove(&dir);
@@ -161,6 +179,7 @@ struct Making<'a> {
     id: &'a str,
     dir: &'a Path,
     preserve: u32,
+    until: Until,
 }
 
 impl Making<'_> {
@@ -200,9 +219,7 @@ impl Making<'_> {
         let mut inside = enter_own(&spec)?;
         let cgroup = cgroup.adapt(&mut spec, lenient)?;
         let manager = cgroup.manager()?;
-        let hold = fifo(self.dir)?;
-        let mount_point = self.dir.join("root");
-        rustix::fs::mkdir(&mount_point, Mode::from_raw_mode(0o755)).map_err(at("mkdir", &mount_point))?;
+        let fifo = (self.until == Until::Start).then(|| fifo(self.dir)).transpose()?;
         let mut record = Record::new(self.id, &bundle, rootfs, spec, cgroup);
         if let Some(inside) = &mut inside {
             // Whatever was decided about limits.
@@ -211,19 +228,17 @@ impl Making<'_> {
         }
         let spec = inside.as_ref().unwrap_or(&record.spec);
         let size = spec.process.as_ref().and_then(console_size);
-        let filter = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref()).map(Filter::compile).transpose()?;
         let create = Create {
             id: self.id,
             spec,
             rootfs: &Rootfs::Path { path: rootfs.to_owned() },
             netns: None,
-            mount_point: &mount_point,
+            mount_point: self.dir,
             cgroup: &manager,
             init: None,
-            filter: filter.as_ref(),
             manner: Manner {
                 bundle: Some(&bundle),
-                hold: Some(hold.as_fd()),
+                hold: fifo.as_ref().map_or(Hold::Word, |fifo| Hold::Fifo(fifo.as_fd())),
                 outlives: true,
                 preserve_fds: self.preserve,
                 no_pivot: self.matches.flag("no-pivot"),
@@ -315,7 +330,7 @@ pub(crate) fn write_pid(matches: &Matches, pid: i32) -> Result<()> {
     std::fs::rename(&temporary, path).map_err(crate::error::io("rename", path))
 }
 
-/// Lets the first process go on, and runs `poststart`.
+/// Lets a first process that waits at its FIFO go on, and runs `poststart`.
 pub(crate) fn start(container: &Container) -> Result<()> {
     let path = Container::fifo(&container.dir);
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -326,9 +341,20 @@ pub(crate) fn start(container: &Container) -> Result<()> {
     };
     rustix::io::write(&fifo, b"0").map_err(at("write", &path))?;
     std::fs::remove_file(&path).map_err(crate::error::io("remove", &path))?;
+    after_start(container, || until_started(&fifo))
+}
+
+/// As [`start`], for a process that waits for the word of its maker.
+pub(crate) fn go_on(container: &Container, held: &Held) -> Result<()> {
+    held.release().map_err(|_| Error::StartStopped)?;
+    after_start(container, || held.until_exec().map_err(call("poll of the starting process")))
+}
+
+/// Runs `poststart`, when the user's program runs.
+fn after_start(container: &Container, until_started: impl FnOnce() -> Result<()>) -> Result<()> {
     if let Some(hooks) = &container.record.spec.hooks {
         if !hooks.poststart.is_empty() {
-            until_started(&fifo)?;
+            until_started()?;
         }
         let state = container.record.state(Status::Running);
         runtime::poststart(hooks, &state).inspect_err(|_| {

@@ -3,7 +3,7 @@
 //! ```text
 //! <root>/<id>/state.json   the record, written whole and renamed into place
 //! <root>/<id>/start        FIFO that the first process waits at; gone when it was started
-//! <root>/<id>/root/        where the container's root is mounted, in its own mount namespace
+//! <root>/<id>/             where the container's root is mounted, in its own mount namespace
 //! ```
 //!
 //! The directory itself is the lock of a container: flock(2) by whoever changes its state. Making it is what gives an id to
@@ -26,6 +26,7 @@ use crate::process;
 
 /// Version of [`Record`].
 const VERSION: u32 = 1;
+const RECORD: &str = "state.json";
 const DEFAULT_ROOT: &str = "/run/gantry-runtime";
 
 /// All containers below one root.
@@ -69,10 +70,25 @@ pub(crate) struct Lock {
     dir: OwnedFd,
 }
 
-impl Drop for Lock {
-    fn drop(&mut self) {
+impl Lock {
+    /// Lets others change the state, until [`Self::again`].
+    pub(crate) fn release(&self) {
         // A process that was forked meanwhile has a copy of the descriptor.
         let _ = rustix::fs::flock(&self.dir, FlockOperation::Unlock);
+    }
+
+    /// Takes the lock once more. `false` when the directory is gone; another container may have its name by now.
+    pub(crate) fn again(&self, dir: &Path) -> Result<bool> {
+        rustix::fs::flock(&self.dir, FlockOperation::LockExclusive).map_err(at("lock", dir))?;
+        let ours = rustix::fs::fstat(&self.dir).map_err(at("stat", dir))?;
+        // As long as it is open here, its number is nobody else's.
+        Ok(rustix::fs::stat(dir).is_ok_and(|now| now.st_ino == ours.st_ino && now.st_dev == ours.st_dev))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 
@@ -158,7 +174,7 @@ impl Store {
     pub(crate) fn load(&self, id: &str) -> Result<Container> {
         check_id(id)?;
         let dir = self.root.join(id);
-        let path = dir.join("state.json");
+        let path = dir.join(RECORD);
         let text = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Error::NotExist),
             other => other.map_err(io("open", &path))?,
@@ -179,7 +195,7 @@ impl Store {
         check_id(id)?;
         let dir = self.root.join(id);
         match lock(&dir)? {
-            Some(_lock) if !dir.join("state.json").exists() => remove(&dir),
+            Some(_lock) if !dir.join(RECORD).exists() => remove(&dir),
             _ => Ok(()),
         }
     }
@@ -211,16 +227,17 @@ fn lock(dir: &Path) -> Result<Option<Lock>> {
         Err(Errno::NOENT) => return Ok(None),
         other => other.map_err(at("open", dir))?,
     };
-    rustix::fs::flock(&fd, FlockOperation::LockExclusive).map_err(at("lock", dir))?;
-    let ours = rustix::fs::fstat(&fd).map_err(at("stat", dir))?;
-    match rustix::fs::stat(dir) {
-        Ok(now) if now.st_ino == ours.st_ino && now.st_dev == ours.st_dev => Ok(Some(Lock { dir: fd })),
-        _ => Ok(None),
-    }
+    let lock = Lock { dir: fd };
+    Ok(lock.again(dir)?.then_some(lock))
 }
 
-/// Removes a container's directory. It is renamed first, so that no half of it is found.
+/// Removes a container's directory, the record first, so that no half of it is found.
 pub(crate) fn remove(dir: &Path) -> Result<()> {
+    // Mostly there is nothing else.
+    let _ = rustix::fs::unlink(dir.join(RECORD));
+    if rustix::fs::rmdir(dir).is_ok() {
+        return Ok(());
+    }
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         other => other.map_err(io("remove", dir)),
@@ -235,7 +252,7 @@ impl Container {
 
     /// Writes the record: whole, then renamed into place.
     pub(crate) fn save(dir: &Path, record: &Record) -> Result<()> {
-        let (path, temporary) = (dir.join("state.json"), dir.join(".state.json"));
+        let (path, temporary) = (dir.join(RECORD), dir.join(".state.json"));
         let json = |source| Error::Json { what: "state".to_owned(), source };
         let text = serde_json::to_vec(record).map_err(json)?;
         let mut options = fs::OpenOptions::new();

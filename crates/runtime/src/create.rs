@@ -3,7 +3,8 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
-use oci::runtime::{Process, Spec, Status};
+use oci::runtime::{Process, Seccomp, Spec, Status};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 use rustix::thread::CapabilitySet;
 use shim_proto::{Conn, ConnError, Rootfs, StartError, Step};
@@ -14,7 +15,7 @@ use crate::child::init::{InitPlan, Tty};
 use crate::failure::{Context as _, Failure, Result};
 use crate::filter::Filter;
 use crate::limits::set_limit;
-use crate::manner::Manner;
+use crate::manner::{Hold, Manner};
 use crate::mapping::{Maps, write_proc};
 use crate::namespaces::Namespaces;
 use crate::starting::{Starting, Whose};
@@ -38,8 +39,6 @@ pub struct Create<'a> {
     pub cgroup: &'a cgroup::Manager,
     /// Program bound to /sbin/docker-init and run as process 1 before the user's.
     pub init: Option<&'a Path>,
-    /// Compiled `linux.seccomp`.
-    pub filter: Option<&'a Filter>,
     /// Who makes it.
     pub manner: Manner<'a>,
 }
@@ -85,6 +84,8 @@ struct Prepared {
     namespaces: Namespaces,
     /// `None` when the child has to open them.
     sources: Option<Sources>,
+    /// The way into the v1 cgroups; `None` when they are made while the child makes its namespaces.
+    entry: Option<cgroup::Entry>,
 }
 
 /// Ids of the container's own user namespace; empty when it has none.
@@ -106,13 +107,22 @@ fn prepare(create: &Create<'_>) -> Result<Prepared> {
     let linux = create.spec.linux.as_ref();
     let list = linux.map(|l| l.namespaces.as_slice()).unwrap_or_default();
     let namespaces = Namespaces::open(list, create.netns)?;
-    cgroup_step(create.cgroup.create())?;
-    if let Some(resources) = linux.and_then(|l| l.resources.as_ref()) {
-        cgroup_step(create.cgroup.apply(resources))?;
-    }
+    cgroup_step(create.cgroup.create_unified())?;
+    // Who is in a user namespace of its own may not be allowed to open them.
+    let early = namespaces.clone_flags & flags::NEWUSER != 0 || create.cgroup.hierarchies().v1().is_empty();
+    let entry = early.then(|| v1_cgroups(create).and_then(|()| cgroup_step(create.cgroup.open_v1()))).transpose()?;
     let rootless = namespaces.clone_flags & flags::NEWUSER != 0 && !may_mount();
     let sources = if rootless { None } else { Some(Sources::open(create, &namespaces)?) };
-    Ok(Prepared { namespaces, sources })
+    Ok(Prepared { namespaces, sources, entry })
+}
+
+/// Makes the cgroup in the v1 hierarchies, if there are any, and puts its limits into force.
+fn v1_cgroups(create: &Create<'_>) -> Result<()> {
+    cgroup_step(create.cgroup.create_v1())?;
+    match create.spec.linux.as_ref().and_then(|linux| linux.resources.as_ref()) {
+        Some(resources) => cgroup_step(create.cgroup.apply(resources)),
+        None => Ok(()),
+    }
 }
 
 /// Whether this process may mount.
@@ -131,39 +141,48 @@ pub(crate) fn cgroup_step<T>(result: cgroup::Result<T>) -> Result<T> {
 fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Starting> {
     let (ours, theirs) = Conn::pair().context(Step::Prepare, "socketpair")?;
     let into = cgroup_step(create.cgroup.open_for_clone_into())?;
-    let entry = cgroup_step(create.cgroup.open_v1())?;
     let process = process(create.spec)?;
     let clone_flags = prepared.namespaces.clone_flags;
-    let cloned =
-        sys::process::clone3(clone_flags, into.as_ref().map(|fd| fd.as_fd())).context(Step::Namespace, "clone3")?;
+    let profile = create.spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+    let (filter_out, filter_in) = match profile {
+        Some(_) => pipe_with(PipeFlags::CLOEXEC).map(|(out, into)| (Some(out), Some(into))),
+        None => Ok((None, None)),
+    }
+    .context(Step::Prepare, "pipe")?;
+    let cloned = sys::process::clone3(prepared.namespaces.at_clone(), into.as_ref().map(|fd| fd.as_fd()))
+        .context(Step::Namespace, "clone3")?;
     let (pid, pidfd) = match cloned {
         Cloned::Parent { pid, pidfd } => (pid, pidfd),
         // Nothing of the child's comes back from here.
         Cloned::Child => {
-            drop(ours);
-            let Prepared { namespaces, sources } = prepared;
+            drop((ours, filter_in));
+            let Prepared { namespaces, sources, entry } = prepared;
             let tty = match &stdio {
                 Stdio::Terminal { size } => Some(Tty { size: *size }),
                 Stdio::Streams { .. } => None,
             };
-            let plan = InitPlan { create, process, entry, namespaces, sources, tty };
+            let plan = InitPlan { create, process, entry, namespaces, sources, filter: filter_out, tty };
             child::init::run(plan, stdio, &theirs)
         }
     };
-    drop((theirs, stdio, prepared, entry));
+    let early = prepared.entry.is_some();
+    drop((theirs, stdio, prepared, filter_out));
     // From here on dropping `starting` kills the child.
-    let starting = Starting {
+    let mut starting = Starting {
         whose: Whose::Container,
         conn: ours,
         process: Some((pid, pidfd)),
         helper: None,
         console: None,
         ready: false,
+        word: matches!(create.manner.hold, Hold::Word),
         hooks: hooks::runner(create.spec, create.id, create.manner.bundle),
-        listener: create.filter.and_then(|filter| {
-            filter.listener(|| hooks::state(create.spec, create.id, create.manner.bundle, Status::Creating))
-        }),
+        filter: None,
+        listener: None,
     };
+    if !early {
+        v1_cgroups(create)?;
+    }
     if clone_flags & flags::NEWUSER != 0 {
         maps(create.spec).write(pid)?;
     }
@@ -173,7 +192,24 @@ fn launch(create: &Create<'_>, prepared: Prepared, stdio: Stdio) -> Result<Start
         rdt::enter(wanted, create.id, root, pid)?;
     }
     release(&starting, process, create.manner.outlives)?;
+    if let (Some(profile), Some(pipe)) = (profile, filter_in) {
+        give_filter(create, &mut starting, profile, pipe)?;
+    }
     Ok(starting)
+}
+
+/// Compiles the filter while the child does other things, and gives it to the child.
+fn give_filter(create: &Create<'_>, starting: &mut Starting, profile: &Seccomp, pipe: OwnedFd) -> Result<()> {
+    let filter = Filter::compiled(profile)?.with_annotations(&create.spec.annotations);
+    starting.listener =
+        filter.listener(|| hooks::state(create.spec, create.id, create.manner.bundle, Status::Creating));
+    match filter.send(pipe) {
+        // It is dead, and has said why.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        sent => sent.map_err(|error| Failure::plain(Step::Lost, error.to_string()))?,
+    }
+    starting.filter = Some(filter);
+    Ok(())
 }
 
 /// Puts a child into its limits and lets it go on. A child that is dead by then says itself why.

@@ -160,7 +160,9 @@ fn launch(exec: &Exec<'_>, stdio: Stdio) -> Result<Starting> {
         helper: None,
         console: None,
         ready: false,
+        word: false,
         hooks: None,
+        filter: None,
         listener: exec.filter.and_then(|filter| filter.listener(|| state(exec))),
     };
     release(&starting, exec.process, exec.manner.outlives)?;

@@ -1,13 +1,19 @@
 //! Compiled system call filters.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
 
 use oci::runtime::{Seccomp, State};
 use shim_proto::{StartError, Step};
 use sys::security::filter_flag;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Result};
 use crate::listener::Listener;
+
+/// Bytes before the program in what [`Filter::send`] sends.
+const HEAD: usize = 5;
 
 /// A filter, ready to be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +27,7 @@ pub struct Filter {
 }
 
 /// Who is asked about system calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Agent {
     path: String,
     metadata: String,
@@ -33,8 +39,12 @@ impl Filter {
     ///
     /// # Errors
     /// The profile cannot be compiled, or asks for user notification without saying who is asked.
-    pub fn compile(profile: &Seccomp) -> Result<Self, StartError> {
-        let failed = |text: String| Failure::plain(Step::Security, text).of_preparation();
+    pub fn compile(profile: &Seccomp) -> std::result::Result<Self, StartError> {
+        Self::compiled(profile).map_err(Failure::of_preparation)
+    }
+
+    pub(crate) fn compiled(profile: &Seccomp) -> Result<Self> {
+        let failed = |text: String| Failure::plain(Step::Security, text);
         let program = seccomp::compile(profile, seccomp::Arch::native())
             .map_err(|error| failed(format!("error adding seccomp filter rule: {error}")))?;
         let (mut flags, mut agent) = (program.flags, None);
@@ -65,6 +75,25 @@ impl Filter {
         self
     }
 
+    /// Gives what is loaded to a starting process.
+    pub(crate) fn send(&self, to: OwnedFd) -> std::io::Result<()> {
+        let mut bytes = Vec::with_capacity(HEAD + self.program.len());
+        bytes.push(u8::from(self.asks()));
+        bytes.extend(self.flags.to_ne_bytes());
+        bytes.extend(&self.program);
+        File::from(to).write_all(&bytes)
+    }
+
+    /// Takes what [`Self::send`] has given. `None`: the sender is gone.
+    pub(crate) fn receive(from: OwnedFd) -> Option<Self> {
+        let mut bytes = Vec::with_capacity(4096);
+        File::from(from).read_to_end(&mut bytes).ok()?;
+        let (asks, rest) = bytes.split_first()?;
+        let (flags, program) = rest.split_first_chunk()?;
+        let agent = (*asks != 0).then(Agent::default);
+        Some(Self { program: program.to_vec(), flags: u32::from_ne_bytes(*flags), agent })
+    }
+
     /// Whether somebody else is asked about system calls.
     pub(crate) fn asks(&self) -> bool {
         self.agent.is_some()
@@ -78,5 +107,23 @@ impl Filter {
             state.annotations = agent.annotations.clone();
         }
         Some(Listener { path: agent.path.clone(), metadata: agent.metadata.clone(), state })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrives_as_it_was_sent() {
+        for agent in [None, Some(Agent::default())] {
+            let filter = Filter { program: (0..=255).cycle().take(8000).collect(), flags: 0x1234_5678, agent };
+            let (theirs, ours) = rustix::pipe::pipe().unwrap();
+            filter.send(ours).unwrap();
+            assert_eq!(Filter::receive(theirs), Some(filter));
+        }
+        let (theirs, ours) = rustix::pipe::pipe().unwrap();
+        drop(ours);
+        assert_eq!(Filter::receive(theirs), None);
     }
 }

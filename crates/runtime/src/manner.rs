@@ -9,9 +9,8 @@ use std::path::Path;
 pub struct Manner<'a> {
     /// Bundle directory that hooks are told of.
     pub bundle: Option<&'a Path>,
-    /// A FIFO, open for reading. When all is ready the container counts as created, and its first process waits for a byte
-    /// from here before it becomes the user's program.
-    pub hold: Option<BorrowedFd<'a>>,
+    /// Whether the process waits when all is ready.
+    pub hold: Hold<'a>,
     /// The process lives on when its maker ends. Its OOM score is its maker's unless the spec says otherwise.
     pub outlives: bool,
     /// How many descriptors from 3 on the program gets.
@@ -20,6 +19,28 @@ pub struct Manner<'a> {
     pub no_pivot: bool,
     /// The process stays in its maker's session keyring.
     pub no_new_keyring: bool,
+}
+
+/// What a process waits for before it becomes the user's program. With any but `No` it counts as started when it waits.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Hold<'a> {
+    /// Nothing.
+    #[default]
+    No,
+    /// A byte from a FIFO that is open for reading: somebody else starts it, some time, when its maker is gone.
+    Fifo(BorrowedFd<'a>),
+    /// Its maker's word ([`crate::Held`]).
+    Word,
+}
+
+impl<'a> Hold<'a> {
+    /// The FIFO.
+    pub(crate) fn fifo(self) -> Option<BorrowedFd<'a>> {
+        match self {
+            Self::Fifo(fd) => Some(fd),
+            Self::No | Self::Word => None,
+        }
+    }
 }
 
 impl Manner<'_> {

@@ -14,7 +14,7 @@ use crate::failure::{Context as _, Failure, Result};
 /// Namespaces of one container.
 #[derive(Debug, Default)]
 pub(crate) struct Namespaces {
-    /// Made by clone3 (the cgroup namespace left out: the child unshares it).
+    /// Made with the child (the cgroup namespace left out: the child unshares it).
     pub(crate) clone_flags: u64,
     /// Made by the child when it has joined a user namespace, so that they belong to that one.
     pub(crate) in_joined_user: u64,
@@ -51,6 +51,18 @@ impl Namespaces {
             this.in_joined_user = std::mem::take(&mut this.clone_flags);
         }
         Ok(this)
+    }
+
+    /// Those that are made by the child, because that takes a while and its maker has other things to do. Not with a user
+    /// namespace, whose maps have to be written meanwhile.
+    pub(crate) fn by_child(&self) -> u64 {
+        const THOSE: u64 = flags::NEWNS | flags::NEWNET | flags::NEWIPC | flags::NEWUTS;
+        if self.clone_flags & flags::NEWUSER == 0 { self.clone_flags & THOSE } else { 0 }
+    }
+
+    /// Those that the child is born in.
+    pub(crate) fn at_clone(&self) -> u64 {
+        self.clone_flags & !self.by_child()
     }
 
     /// Whether the container gets a network of its own, in which nothing is up yet.

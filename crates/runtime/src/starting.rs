@@ -9,6 +9,7 @@ use shim_proto::{Conn, ConnError, StartError, Step};
 
 use crate::channel::{FromChild, ToChild};
 use crate::failure::Failure;
+use crate::filter::Filter;
 use crate::listener::Listener;
 
 /// A process that was started.
@@ -20,6 +21,38 @@ pub struct Started {
     pub pidfd: OwnedFd,
     /// The master side of its terminal.
     pub console: Option<OwnedFd>,
+    /// Its word, when that is what it waits for ([`crate::Hold::Word`]).
+    pub held: Option<Held>,
+}
+
+/// A process that waits for its maker's word. It ends when this is dropped without one.
+#[derive(Debug)]
+pub struct Held {
+    conn: Conn,
+}
+
+impl Held {
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn release(&self) -> Result<(), Errno> {
+        self.conn.send(&ToChild::Go, &[]).map_err(|_| Errno::PIPE)
+    }
+
+    /// Waits until it has become the user's program, or ended.
+    ///
+    /// # Errors
+    /// poll(2).
+    pub fn until_exec(&self) -> Result<(), Errno> {
+        let mut fds = [PollFd::new(&self.conn, PollFlags::empty())];
+        loop {
+            match rustix::event::poll(&mut fds, None) {
+                Err(Errno::INTR) => {}
+                other => return other.map(drop),
+            }
+        }
+    }
 }
 
 /// How failures are framed.
@@ -53,7 +86,11 @@ pub struct Starting {
     pub(crate) helper: Option<i32>,
     pub(crate) console: Option<OwnedFd>,
     pub(crate) ready: bool,
+    /// It waits for our word when it is ready.
+    pub(crate) word: bool,
     pub(crate) hooks: Option<HookRunner>,
+    /// Its filter, for later processes of the container.
+    pub(crate) filter: Option<Filter>,
     /// Who gets the listener of its filter.
     pub(crate) listener: Option<Listener>,
 }
@@ -71,6 +108,11 @@ impl Starting {
         self.conn.as_fd()
     }
 
+    /// The compiled filter of the container, for its exec sessions. `None` when there is none, or it was taken before.
+    pub fn take_filter(&mut self) -> Option<Filter> {
+        self.filter.take()
+    }
+
     /// Takes what news there are; `None` when the process is still on its way.
     ///
     /// # Errors
@@ -84,6 +126,9 @@ impl Starting {
                     if let Err(failure) = self.message(message, fds) {
                         self.kill();
                         return Err(self.whose.frame(failure));
+                    }
+                    if self.ready && self.word {
+                        return self.held().map(Some);
                     }
                 }
                 Err(error) => {
@@ -138,6 +183,16 @@ impl Starting {
         Ok(())
     }
 
+    /// It waits for our word.
+    fn held(&mut self) -> Result<Started, StartError> {
+        self.reap_helper();
+        let lost = |text: String| self.whose.frame(Failure::plain(Step::Lost, text));
+        let fd = self.conn.as_fd().try_clone_to_owned().map_err(|error| lost(error.to_string()))?;
+        let held = Some(Held { conn: Conn::from_fd(fd) });
+        let (pid, pidfd) = self.process.take().ok_or_else(|| lost("no process".to_owned()))?;
+        Ok(Started { pid, pidfd, console: self.console.take(), held })
+    }
+
     /// The channel is closed: the program runs, or the process is dead.
     fn ended(&mut self) -> Result<Started, StartError> {
         self.reap_helper();
@@ -152,7 +207,7 @@ impl Starting {
         }
         let lost = || self.whose.frame(Failure::plain(Step::Lost, "no process"));
         let (pid, pidfd) = self.process.take().ok_or_else(lost)?;
-        Ok(Started { pid, pidfd, console: self.console.take() })
+        Ok(Started { pid, pidfd, console: self.console.take(), held: None })
     }
 
     fn reap_helper(&mut self) {

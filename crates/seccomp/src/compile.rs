@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use oci::runtime::{Seccomp, SeccompAction, SeccompArg, SeccompOp};
 
-use crate::assemble::{AND, ARCH, ARGS, Insn, JEQ, JGE, JGT, LD_ABS, NR, RET, branch, bytes, op};
+use crate::assemble::{AND, ARCH, ARGS, Insn, JEQ, JGE, JGT, LD_ABS, NR, RET, branch, bytes, op, shrink};
 use crate::multiplexed;
 use crate::numbers::{Arch, Call, X32_BIT};
 
@@ -111,6 +111,7 @@ pub fn compile(spec: &Seccomp, native: Arch) -> Result<Program, CompileError> {
         numbers_of(Arch::X86_64.audit(), branch(JGE, X32_BIT, side(Arch::X32), side(Arch::X86_64)));
     }
     program.insert(0, op(LD_ABS, ARCH));
+    let program = shrink(program);
     if program.len() > MAX_INSTRUCTIONS {
         return Err(CompileError::TooLong(program.len()));
     }
@@ -251,58 +252,78 @@ fn intervals_to_tree(intervals: &[(u32, Fate)], default: u32) -> Vec<Insn> {
     }
 }
 
+/// One alternative after the other; where one does not hold, the next begins.
 fn by_args(alternatives: &[(Vec<SeccompArg>, u32)], default: u32) -> Vec<Insn> {
-    let mut otherwise = vec![op(RET, default)];
-    for (args, action) in alternatives.iter().rev() {
-        let mut then = vec![op(RET, *action)];
-        for arg in args.iter().rev() {
-            then = condition(arg, then, otherwise.clone());
-        }
-        otherwise = then;
+    let mut out = Vec::new();
+    for (args, action) in alternatives {
+        out.extend(args.iter().rev().fold(vec![op(RET, *action)], |then, arg| condition(arg, then)));
     }
-    otherwise
+    out.push(op(RET, default));
+    out
 }
 
-/// A comparison of 64 bits, half by half. `yes` and `no` load what they need themselves.
-fn condition(arg: &SeccompArg, yes: Vec<Insn>, no: Vec<Insn>) -> Vec<Insn> {
-    let (high_at, low_at) = halves(arg.index);
+/// Where a comparison leads.
+#[derive(Debug, Clone, Copy)]
+enum To {
+    /// To the comparison after it.
+    Next,
+    /// To what is done when the condition holds.
+    Then,
+    /// Behind that.
+    End,
+}
+
+/// A comparison of 64 bits, half by half, before what is done when it holds.
+fn condition(arg: &SeccompArg, then: Vec<Insn>) -> Vec<Insn> {
+    use To::{End, Next, Then};
     let (mask, wanted) = match arg.op {
         SeccompOp::MaskedEqual => (arg.value, arg.value_two.unwrap_or(0)),
         _ => (u64::MAX, arg.value),
     };
+    let tests: &[(bool, u16, To, To)] = match arg.op {
+        SeccompOp::EqualTo | SeccompOp::MaskedEqual => &[(true, JEQ, Next, End), (false, JEQ, Then, End)],
+        SeccompOp::NotEqual => &[(true, JEQ, Next, Then), (false, JEQ, End, Then)],
+        SeccompOp::GreaterThan => &[(true, JGT, Then, Next), (true, JEQ, Next, End), (false, JGT, Then, End)],
+        SeccompOp::GreaterEqual => &[(true, JGT, Then, Next), (true, JEQ, Next, End), (false, JGE, Then, End)],
+        SeccompOp::LessEqual => &[(true, JGT, End, Next), (true, JEQ, Next, Then), (false, JGT, End, Then)],
+        SeccompOp::LessThan => &[(true, JGT, End, Next), (true, JEQ, Next, Then), (false, JGE, End, Then)],
+    };
     let half = |n: u64, high: bool| (if high { n >> 32 } else { n & 0xffff_ffff }) as u32;
-    let load = |high: bool, then: Vec<Insn>| {
-        let mut out = vec![op(LD_ABS, if high { high_at } else { low_at })];
-        let mask = half(mask, high);
-        if mask != u32::MAX {
-            out.push(op(AND, mask));
+    let mut out = Vec::new();
+    let mut jumps = Vec::new();
+    let mut loaded = None;
+    for (high, code, yes, no) in tests {
+        let (mask, wanted) = (half(mask, *high), half(wanted, *high));
+        if mask == 0 && wanted == 0 && *high {
+            // None of these bits is looked at.
+            continue;
         }
-        out.extend(then);
-        out
-    };
-    let (high, low) = (half(wanted, true), half(wanted, false));
-    let equal = |yes: Vec<Insn>, no: Vec<Insn>| {
-        let low_test = load(false, branch(JEQ, low, yes, no.clone()));
-        load(true, branch(JEQ, high, low_test, no))
-    };
-    // `arg > wanted` or `arg >= wanted`, by what is asked of the low half.
-    let above = |code: u16, yes: Vec<Insn>, no: Vec<Insn>| {
-        let low_test = load(false, branch(code, low, yes.clone(), no.clone()));
-        let not_above = branch(JEQ, high, low_test, no);
-        load(true, branch(JGT, high, yes, not_above))
-    };
-    match arg.op {
-        SeccompOp::EqualTo | SeccompOp::MaskedEqual => equal(yes, no),
-        SeccompOp::NotEqual => equal(no, yes),
-        SeccompOp::GreaterThan => above(JGT, yes, no),
-        SeccompOp::GreaterEqual => above(JGE, yes, no),
-        SeccompOp::LessEqual => above(JGT, no, yes),
-        SeccompOp::LessThan => above(JGE, no, yes),
+        if loaded != Some(*high) {
+            out.push(op(LD_ABS, offset(arg.index, *high)));
+            if mask != u32::MAX {
+                out.push(op(AND, mask));
+            }
+            loaded = Some(*high);
+        }
+        jumps.push((out.len(), *yes, *no));
+        out.push(op(*code, wanted));
     }
+    let (then_at, end_at) = (out.len(), out.len() + then.len());
+    for (at, yes, no) in jumps {
+        // At most six conditions of five instructions each lie between.
+        let skip = |to| match to {
+            Next => 0,
+            Then => u8::try_from(then_at - at - 1).unwrap_or(u8::MAX),
+            End => u8::try_from(end_at - at - 1).unwrap_or(u8::MAX),
+        };
+        out[at] = Insn { jt: skip(yes), jf: skip(no), ..out[at] };
+    }
+    out.extend(then);
+    out
 }
 
-/// Offsets of the high and the low half of an argument.
-fn halves(index: u32) -> (u32, u32) {
+/// Offset of the high or the low half of an argument.
+fn offset(index: u32, high: bool) -> u32 {
     let at = ARGS + index * 8;
-    if cfg!(target_endian = "little") { (at + 4, at) } else { (at, at + 4) }
+    if high == cfg!(target_endian = "little") { at + 4 } else { at }
 }

@@ -120,7 +120,7 @@ fn unknown_calls_and_architectures() {
     assert_eq!(run(&program, Arch::Aarch64.audit(), 0, [0; 6]), 0);
     let clone3 = number(Arch::X86_64, "clone3").expect("exists");
     assert_eq!(run(&program, Arch::X86_64.audit(), clone3, [0; 6]), ENOSYS);
-    assert!(program.bytes.len() / 8 < 1400, "{} instructions", program.bytes.len() / 8);
+    assert!(program.bytes.len() / 8 < 450, "{} instructions", program.bytes.len() / 8);
 }
 
 #[test]

@@ -167,7 +167,7 @@ impl Foreign {
         let text = fs::read_to_string(&pid_file).map_err(system("read of the pid file"))?;
         let pid = text.trim().parse().ok().and_then(Pid::from_raw).ok_or(Failed::System("pid file", Errno::INVAL))?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| Failed::System("pidfd_open", errno))?;
-        Ok(Started { pid: pid.as_raw_nonzero().get(), pidfd, console })
+        Ok(Started { pid: pid.as_raw_nonzero().get(), pidfd, console, held: None })
     }
 
     /// A call that only does something.

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use oci::runtime::{NamespaceType, Resources, Spec};
-use runtime::{Create, Exec, Filter, Manner, Started, Starting, Stdio, namespaces_to_join};
+use runtime::{Create, Exec, Manner, Started, Starting, Stdio, namespaces_to_join};
 use rustix::io::Errno;
 use shim_proto::{
     AttachSpec, ExecSpec, ExecState, Fault, Hello, Reply, Request, Size, StartError, State, Status, Step, ToShim,
@@ -144,28 +144,19 @@ impl Monitor {
             let made = foreign.start(&plan, stdio);
             return self.begun(CONTAINER, made);
         }
-        let made = self.compile(&plan.spec).and_then(|()| {
-            let create = Create {
-                id: &plan.id,
-                spec: &plan.spec,
-                rootfs: &plan.rootfs,
-                netns: plan.netns.as_deref(),
-                mount_point: &plan.run_dir,
-                cgroup: &self.cgroup,
-                init: plan.init.as_deref(),
-                filter: self.filter.as_ref(),
-                manner: Manner::default(),
-            };
-            runtime::create(&create, stdio)
-        });
+        let create = Create {
+            id: &plan.id,
+            spec: &plan.spec,
+            rootfs: &plan.rootfs,
+            netns: plan.netns.as_deref(),
+            mount_point: &plan.run_dir,
+            cgroup: &self.cgroup,
+            init: plan.init.as_deref(),
+            manner: Manner::default(),
+        };
+        let mut made = runtime::create(&create, stdio);
+        self.filter = made.as_mut().ok().and_then(Starting::take_filter);
         self.begin(CONTAINER, made, peer, tag)
-    }
-
-    fn compile(&mut self, spec: &Spec) -> Result<(), StartError> {
-        let profile = spec.linux.as_ref().and_then(|l| l.seccomp.as_ref());
-        let filter = profile.map(Filter::compile).transpose()?;
-        self.filter = filter.map(|filter| filter.with_annotations(&spec.annotations));
-        Ok(())
     }
 
     /// Notes a process that another runtime has started, or has not.

@@ -3,7 +3,7 @@
 use crate::Context;
 use crate::commands::delete::destroy;
 use crate::error::{Error, Result};
-use crate::launch::{self, Launched, launch};
+use crate::launch::{self, Launched, Until, launch};
 use crate::parse::Matches;
 use crate::stay::{self, Signals};
 
@@ -18,20 +18,20 @@ fn run_one(context: &Context, matches: &Matches, id: &str) -> Result<i32> {
     if !detached && !matches.flag("no-subreaper") {
         stay::adopt()?;
     }
-    let Launched { container, lock, console, pidfd } = launch(context, matches, id, detached)?;
-    let started = launch::start(&container).inspect_err(|_| {
+    let Launched { container, lock, held, console, pidfd } = launch(context, matches, id, detached, Until::Word)?;
+    let started = held.as_ref().ok_or(Error::StartStopped).and_then(|held| launch::go_on(&container, held));
+    started.inspect_err(|_| {
         let _ = container.signal(crate::signals::KILL);
         let _ = destroy(&container);
-    });
-    started?;
-    drop(lock);
+    })?;
+    drop(held);
+    lock.release();
     let Some(signals) = signals else { return Ok(0) };
     let status = stay::until_end(container.record.pid, &pidfd, console, &signals)?;
     if !matches.flag("keep") {
         // Somebody else may have deleted it already.
-        match context.store.lock(id) {
-            Err(Error::NotExist) => {}
-            other => destroy(&other?.0)?,
+        if lock.again(&container.dir)? {
+            destroy(&container)?;
         }
     }
     Ok(status)

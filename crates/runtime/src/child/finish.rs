@@ -1,6 +1,7 @@
 //! The last steps, the same for a container's first process and for exec sessions: working directory, user,
 //! capabilities, filter, exec.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -23,7 +24,7 @@ use crate::child::{identity, program};
 use crate::failure::{Context as _, Failure, Result, quoted, words};
 use crate::filter::Filter;
 use crate::hooks;
-use crate::manner::Manner;
+use crate::manner::{Hold, Manner};
 use crate::stdio::Stdio;
 
 /// A process that is inside its container and has everything but the user's identity.
@@ -38,7 +39,7 @@ pub(crate) struct Finish<'a> {
 /// What is done at the very end.
 #[derive(Debug)]
 pub(crate) struct Last<'a> {
-    pub(crate) filter: Option<&'a Filter>,
+    pub(crate) filter: Option<Cow<'a, Filter>>,
     pub(crate) manner: Manner<'a>,
     /// `startContainer`, and what they are told.
     pub(crate) hooks: Option<(&'a [Hook], State)>,
@@ -69,7 +70,7 @@ impl<'a> Finish<'a> {
     pub(crate) fn exec(self, conn: &Conn) -> Failure {
         match self.prepare(conn) {
             Err(failure) => {
-                if self.last.manner.hold.is_some() {
+                if !matches!(self.last.manner.hold, Hold::No) {
                     // Nobody listens any more.
                     let text = format!("{}\n", failure.text);
                     let _ = rustix::io::write(rustix::stdio::stderr(), text.as_bytes());
@@ -95,7 +96,7 @@ impl<'a> Finish<'a> {
         let inside = change_directory(&process.cwd, true)?;
         identity::take_user(&process.user, process.capabilities.as_ref())?;
         // Loading a filter without no_new_privs is a privilege; it is kept until that is done.
-        let for_filter = match self.last.filter {
+        let for_filter = match &self.last.filter {
             Some(_) if !process.no_new_privileges => CapabilitySet::SYS_ADMIN,
             _ => CapabilitySet::empty(),
         };
@@ -116,14 +117,17 @@ impl<'a> Finish<'a> {
         let dies = (!self.last.manner.outlives).then_some(Signal::KILL);
         set_parent_process_death_signal(dies).context(Step::Prepare, "prctl(PR_SET_PDEATHSIG)")?;
         rustix::process::umask(Mode::from_raw_mode(process.user.umask.unwrap_or(0o022)));
-        if let Some(filter) = self.last.filter.filter(|filter| filter.asks()) {
+        if let Some(filter) = self.last.filter.as_ref().filter(|filter| filter.asks()) {
             load_listening(filter, conn)?;
         }
         if conn.send(&FromChild::Ready, &[]).is_err() {
             // The shim is dead and cannot kill us any more.
             sys::process::exit_now(1);
         }
-        if let Some(hold) = self.last.manner.hold {
+        if matches!(self.last.manner.hold, Hold::Word) {
+            wait_for_go(conn)?;
+        }
+        if let Some(hold) = self.last.manner.hold.fifo() {
             // The maker goes its way: nothing of what it had open, locks above all, is kept meanwhile. Who owns these
             // descriptors here never gets to close them.
             let _ = rustix::net::shutdown(conn.as_fd(), rustix::net::Shutdown::Both);
@@ -136,7 +140,7 @@ impl<'a> Finish<'a> {
             hooks::run("startContainer", list, &state, &self.env)?;
         }
         sys::signal::unblock_all().context(Step::Prepare, "sigprocmask")?;
-        if let Some(filter) = self.last.filter.filter(|filter| !filter.asks()) {
+        if let Some(filter) = self.last.filter.as_ref().filter(|filter| !filter.asks()) {
             sys::security::load_filter(&filter.program, filter.flags)
                 .context(Step::Security, "error loading seccomp filter into kernel")?;
         }

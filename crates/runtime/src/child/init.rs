@@ -1,5 +1,6 @@
 //! The way of a container's first process from clone to exec.
 
+use std::borrow::Cow;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -20,6 +21,7 @@ use crate::child::mounts::Mounter;
 use crate::child::{console, devices, finish, hide, identity, kernel};
 use crate::create::{Create, Sources, cgroup_step};
 use crate::failure::{Context as _, Failure, Result};
+use crate::filter::Filter;
 use crate::hooks;
 use crate::namespaces::{Namespaces, bear_in};
 use crate::options::propagation_named;
@@ -40,11 +42,13 @@ pub(crate) struct Tty {
 pub(crate) struct InitPlan<'a> {
     pub(crate) create: &'a Create<'a>,
     pub(crate) process: &'a Process,
-    /// Its cgroups but the one it was born in.
-    pub(crate) entry: cgroup::Entry,
+    /// Its cgroups but the one it was born in; `None`: they are being made.
+    pub(crate) entry: Option<cgroup::Entry>,
     pub(crate) namespaces: Namespaces,
     /// `None`: opened here.
     pub(crate) sources: Option<Sources>,
+    /// Where the filter comes from, if there is one.
+    pub(crate) filter: Option<OwnedFd>,
     pub(crate) tty: Option<Tty>,
 }
 
@@ -106,9 +110,9 @@ impl Gate<'_> {
 }
 
 fn prepare<'a>(mut plan: InitPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Finish<'a>> {
-    let Inside { root, proc, console } = enter(&mut plan, conn)?;
+    let Inside { root, proc, console, filter } = enter(&mut plan, conn)?;
     let process = plan.process;
-    let Create { id, spec, filter, init, manner, .. } = *plan.create;
+    let Create { id, spec, init, manner, .. } = *plan.create;
     let hooks = spec.hooks.as_ref().map(|hooks| hooks.start_container.as_slice()).filter(|list| !list.is_empty());
     let hooks = hooks.map(|list| (list, hooks::state(spec, id, manner.bundle, Status::Created)));
     let pid = plan.namespaces.pid.take();
@@ -118,12 +122,12 @@ fn prepare<'a>(mut plan: InitPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<fini
         drop(pid);
         // Whatever else this function owned is closed by now, so that nothing is closed twice.
         let own = [proc.as_raw_fd(), root.root().as_raw_fd()];
-        let own = own.into_iter().chain(manner.hold.map(|fd| fd.as_raw_fd())).chain(manner.preserved());
+        let own = own.into_iter().chain(manner.hold.fifo().map(|fd| fd.as_raw_fd())).chain(manner.preserved());
         let keep: Vec<RawFd> = stdio.fds().chain(console.iter().map(|c| c.as_raw_fd())).chain(own).collect();
         fork_inside(conn, &keep)?;
     }
     let front: &[&str] = if init.is_some() { &[INIT_PATH, "--"] } else { &[] };
-    let last = finish::Last { filter, manner, hooks };
+    let last = finish::Last { filter: filter.map(Cow::Owned), manner, hooks };
     finish::Finish::new(process, front, last, stdio, console, Some(&proc), &root)
 }
 
@@ -134,6 +138,7 @@ struct Inside {
     /// A procfs that can be trusted.
     proc: OwnedFd,
     console: Option<OwnedFd>,
+    filter: Option<Filter>,
 }
 
 /// Joins and fills the namespaces, and makes the container's root the root.
@@ -150,8 +155,18 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
         gate.pass()?;
         hide()?;
     }
+    let spaces = plan.namespaces.by_child();
+    if spaces != 0 {
+        sys::process::unshare(spaces).context(Step::Namespace, "unshare")?;
+    }
     // What it makes from here on is charged to the container.
-    cgroup_step(plan.entry.enter())?;
+    match &plan.entry {
+        Some(entry) => cgroup_step(entry.enter())?,
+        None => {
+            gate.pass()?;
+            cgroup_step(plan.create.cgroup.open_v1().and_then(|entry| entry.enter()))?;
+        }
+    }
     if plan.namespaces.in_joined_user != 0 {
         gate.pass()?;
         plan.namespaces.join_user()?;
@@ -192,6 +207,8 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
     }
     let devices = linux.map(|l| l.devices.as_slice()).unwrap_or_default();
     let null = devices::make(&tree, &mounter, devices, plan.namespaces.user)?;
+    // Before the maker is waited for again: it may wait until this is read.
+    let filter = plan.filter.take().map(|from| Filter::receive(from).unwrap_or_else(|| sys::process::exit_now(1)));
     create_hooks(plan, &mut gate)?;
     let console = match plan.tty {
         Some(tty) => Some(console::open(&tree, mounter.devpts(), tty.size, conn)?),
@@ -220,7 +237,7 @@ fn enter(plan: &mut InitPlan<'_>, conn: &Conn) -> Result<Inside> {
     gate.pass()?;
     kernel::schedule(plan.process)?;
     kernel::domain(linux)?;
-    Ok(Inside { root, proc, console })
+    Ok(Inside { root, proc, console, filter })
 }
 
 /// Goes on as a child in the PID namespace that children are born in, a child of the shim's. Who lives there and may trace

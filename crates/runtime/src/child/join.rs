@@ -4,6 +4,7 @@
 //! PID namespace), and the user's process, forked by it into the container's PID namespace when root and working
 //! directory lie in the container already. Its parent is the shim.
 
+use std::borrow::Cow;
 use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -89,6 +90,6 @@ fn join<'a>(plan: &JoinPlan<'a>, stdio: Stdio, conn: &Conn) -> Result<finish::Fi
         .context(Step::Rootfs, "open /")?;
     let labelled = !plan.process.apparmor_profile.is_empty() || !plan.process.selinux_label.is_empty();
     let proc = labelled.then(private_proc).transpose()?;
-    let last = finish::Last { filter: plan.filter, manner: plan.manner, hooks: None };
+    let last = finish::Last { filter: plan.filter.map(Cow::Borrowed), manner: plan.manner, hooks: None };
     finish::Finish::new(plan.process, &[], last, stdio, console, proc.as_ref(), &Tree::new(root))
 }

@@ -96,7 +96,8 @@ impl<'a> Mounter<'a> {
             Kind::Bind { directory: false, .. } => Missing::File,
             _ => Missing::Directory,
         };
-        let fresh = matches!(self.tree.open(&destination, OFlags::PATH), Err(Errno::NOENT));
+        let is_tmpfs = matches!(&kind, Kind::New { filesystem } if filesystem == "tmpfs");
+        let fresh = is_tmpfs && matches!(self.tree.open(&destination, OFlags::PATH), Err(Errno::NOENT));
         let target = self
             .tree
             .open_or_make(&destination, missing)
@@ -121,7 +122,7 @@ impl<'a> Mounter<'a> {
                 }
                 // A tmpfs over a directory that was there gets that directory's mode unless the options say otherwise.
                 let given_mode = options.has_data("mode");
-                if filesystem == "tmpfs" && !fresh {
+                if is_tmpfs && !fresh {
                     keep_mode(&mut options, &target).map_err(|errno| failed("stat", errno))?;
                 }
                 self.new_mount(&filesystem, &source, options, &target, (&destination, given_mode))

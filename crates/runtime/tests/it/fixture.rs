@@ -148,8 +148,6 @@ impl Fixture {
     pub(crate) fn start(&self, spec: &Spec) -> Result<Running, StartError> {
         let streams = [stream(), stream()];
         let cgroup = self.cgroup();
-        let profile = spec.linux.as_ref().and_then(|l| l.seccomp.as_ref());
-        let filter = profile.map(Filter::compile).transpose()?.map(|f| f.with_annotations(&spec.annotations));
         let create = Create {
             id: "box",
             spec,
@@ -158,12 +156,14 @@ impl Fixture {
             mount_point: &self.outer.as_deref().unwrap_or(self.dir.path()).join("point"),
             cgroup: &cgroup,
             init: None,
-            filter: filter.as_ref(),
             manner: Manner { bundle: Some(self.dir.path()), ..Manner::default() },
         };
-        let started = runtime::create(&create, stdio(&streams)).and_then(runtime::Starting::wait);
+        let started = runtime::create(&create, stdio(&streams)).and_then(|mut starting| {
+            let filter = starting.take_filter();
+            Ok((starting.wait()?, filter))
+        });
         match started {
-            Ok(started) => Ok(Running { started, cgroup, spec: spec.clone(), filter, streams }),
+            Ok((started, filter)) => Ok(Running { started, cgroup, spec: spec.clone(), filter, streams }),
             Err(error) => {
                 let _ = cgroup.delete();
                 assert!(!cgroup.exists(), "the cgroup is left");
