@@ -39,13 +39,7 @@ pub(crate) enum Until {
 }
 
 /// Makes the container up to where its process waits. On failure nothing of it is left.
-pub(crate) fn launch(
-    context: &Context,
-    matches: &Matches,
-    id: &str,
-    detached: bool,
-    until: Until,
-) -> Result<Launched> {
+pub(crate) fn launch(context: &Context, matches: &Matches, id: &str, detached: bool, until: Until) -> Result<Launched> {
     let preserve = preserved(matches)?;
     let Bundle { dir: bundle, rootfs, mut spec } = bundle::load(matches.value("bundle"))?;
     let terminal = spec.process.as_ref().is_some_and(|process| process.terminal);

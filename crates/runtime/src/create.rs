@@ -108,8 +108,9 @@ fn prepare(create: &Create<'_>) -> Result<Prepared> {
     let list = linux.map(|l| l.namespaces.as_slice()).unwrap_or_default();
     let namespaces = Namespaces::open(list, create.netns)?;
     cgroup_step(create.cgroup.create_unified())?;
-    // Who is in a user namespace of its own may not be allowed to open them.
-    let early = namespaces.clone_flags & flags::NEWUSER != 0 || create.cgroup.hierarchies().v1().is_empty();
+    // Who is in a user namespace of its own may not be allowed to open them, and mounts of them are copied beforehand.
+    let copied = !namespaces.new_cgroup && create.spec.mounts.iter().any(|mount| mount.r#type == "cgroup");
+    let early = copied || namespaces.clone_flags & flags::NEWUSER != 0 || create.cgroup.hierarchies().v1().is_empty();
     let entry = early.then(|| v1_cgroups(create).and_then(|()| cgroup_step(create.cgroup.open_v1()))).transpose()?;
     let rootless = namespaces.clone_flags & flags::NEWUSER != 0 && !may_mount();
     let sources = if rootless { None } else { Some(Sources::open(create, &namespaces)?) };

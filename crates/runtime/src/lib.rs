@@ -4,9 +4,10 @@
 //! becomes the user's program. Order of a start:
 //!
 //! 1. [`create`] opens everything that comes from the host (layers, binds, namespaces) as detached mounts and
-//!    descriptors, makes the cgroup with its limits, and clones the child into new namespaces.
-//! 2. The child (module `child`) mounts, pivots, hides, drops what it may not keep, and looks the program up, while the
-//!    shim puts it into its cgroups.
+//!    descriptors, and clones the child.
+//! 2. While the child (module `child`) makes its namespaces, the shim makes the cgroups with their limits. The child
+//!    enters them by itself, then mounts, pivots, hides, drops what it may not keep, and looks the program up; meanwhile
+//!    the shim compiles its system call filter and hands that over by a pipe.
 //! 3. [`Starting`] tells when the program runs, or why it does not, in runc's words.
 //!
 //! Invariant: mounts of a container exist in its own mount namespace only. Nothing has to be unmounted.
