@@ -8,6 +8,7 @@ mod exec;
 mod health;
 mod identity;
 mod launch;
+mod links;
 mod list;
 mod logs;
 mod mounts;
@@ -33,6 +34,7 @@ use tokio::sync::oneshot;
 pub(crate) use actor::{Actor, Attached, Msg};
 pub(crate) use identity::AccountCache;
 pub(crate) use launch::host_facts;
+pub use links::Links;
 pub use logs::LogStream;
 pub(crate) use record::{CONTAINERS, ContainerRecord};
 pub(crate) use registry::{Handle, Registry};
@@ -166,7 +168,7 @@ impl Containers {
     /// If it lives and removal is not forced, or a step of the removal fails.
     pub async fn remove(&self, reference: &str, options: RemoveOptions) -> Result<(), Error> {
         if options.link {
-            return Err(Error::NotImplemented("removing a legacy link"));
+            return self.unlink(reference).await;
         }
         let handle = self.find(reference)?;
         let RemoveOptions { force, volumes, .. } = options;

@@ -12,6 +12,12 @@ pub enum Error {
     /// The target of a legacy link.
     #[error("could not get container for {0}: No such container: {0}")]
     LinkTarget(String),
+    /// The target of a legacy link cannot be linked to as it is.
+    #[error("{0}")]
+    Unlinkable(String),
+    /// A legacy link that cannot be removed.
+    #[error("{0}")]
+    Unlink(String),
     /// Limits that cannot be changed as asked.
     #[error("Cannot update container {id}: {why}")]
     UpdateRefused {
@@ -252,6 +258,8 @@ impl HasKind for Error {
             | Self::Shim(_)
             | Self::ShimGone
             | Self::Io { .. }
+            | Self::Unlinkable(_)
+            | Self::Unlink(_)
             | Self::DataRootInUse(_) => ErrorKind::System,
             Self::ShuttingDown => ErrorKind::Unavailable,
         }

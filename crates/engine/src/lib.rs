@@ -23,7 +23,7 @@ mod volumes;
 
 pub use config::{Config, Registry, is_own_runtime};
 pub use containers::{
-    AttachOptions, ContainerView, Containers, Created, ExecCreate, ExecStart, ExecView, Extract, ListOptions,
+    AttachOptions, ContainerView, Containers, Created, ExecCreate, ExecStart, ExecView, Extract, Links, ListOptions,
     LogOptions, LogStream, MountPoint, NetworkState, PathStat, RemoveOptions, Sample, Top, Traffic, Tree, TreeUse,
     WaitCondition, WaitResult, Waiter,
 };

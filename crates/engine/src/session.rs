@@ -20,6 +20,8 @@ const OVER_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Session {
     /// The process has a terminal: the stream is raw, not in frames.
     pub tty: bool,
+    /// The process has a terminal, and yet the client asked for frames.
+    pub(crate) framed: bool,
     pub(crate) logs: Option<LogStream>,
     pub(crate) stream: Option<Attached>,
     pub(crate) stdin: bool,
@@ -71,6 +73,16 @@ impl Session {
         Ok(())
     }
 
+    /// Passes output on, in a frame of standard output where the client wants one.
+    async fn write<W: AsyncWrite + Unpin>(&self, to: &mut W, output: &[u8]) -> std::io::Result<()> {
+        if self.framed {
+            let mut header = [1, 0, 0, 0, 0, 0, 0, 0];
+            header[4..].copy_from_slice(&u32::try_from(output.len()).unwrap_or(u32::MAX).to_be_bytes());
+            to.write_all(&header).await?;
+        }
+        to.write_all(output).await
+    }
+
     async fn copy<C: AsyncRead + AsyncWrite + Unpin>(&self, mut stream: UnixStream, client: C) -> InputEnd {
         let (mut from_client, mut to_client) = tokio::io::split(client);
         let (mut output, mut input) = stream.split();
@@ -78,7 +90,7 @@ impl Session {
             let mut buffer = vec![0; BUFFER];
             loop {
                 match output.read(&mut buffer).await {
-                    Ok(n) if n > 0 && to_client.write_all(&buffer[..n]).await.is_ok() => {
+                    Ok(n) if n > 0 && self.write(&mut to_client, &buffer[..n]).await.is_ok() => {
                         // A client that reads through a buffering layer sees every chunk at once.
                         let _ = to_client.flush().await;
                     }

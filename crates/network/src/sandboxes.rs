@@ -228,6 +228,18 @@ impl Inner {
         self.state().sandboxes.get(container).map(|e| e.record.clone())
     }
 
+    /// Changes the legacy links of a container.
+    pub(crate) fn relink(&self, container: &ContainerId, links: Vec<(ContainerId, Vec<String>)>) -> Result<(), Error> {
+        let mut record = self.record_of(container).ok_or_else(|| Error::NoSandbox(container.to_string()))?;
+        record.spec.links = links;
+        record.state.hosts = self.hosts_for(&record)?;
+        record::save_sandbox(&self.config.exec_root, &record)?;
+        if let Some(entry) = self.state().sandboxes.get_mut(container) {
+            entry.record = record;
+        }
+        Ok(())
+    }
+
     /// Gives a container another name.
     pub(crate) fn rename(&self, container: &ContainerId, name: &str) {
         let record = {

@@ -85,6 +85,14 @@ impl Service {
         self.inner.rename(container, name);
     }
 
+    /// Changes the legacy links of a running container: its `hosts` are new afterwards.
+    ///
+    /// # Errors
+    /// It has no sandbox, or the record of it cannot be written.
+    pub fn relink(&self, container: &ContainerId, links: Vec<(ContainerId, Vec<String>)>) -> Result<(), Error> {
+        self.inner.relink(container, links)
+    }
+
     /// Makes a network.
     pub async fn create(&self, spec: NetworkSpec) -> Result<NetworkCreated, Error> {
         let _changing = self.inner.changing.lock().await;

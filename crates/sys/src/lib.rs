@@ -13,6 +13,7 @@ pub mod process;
 pub mod schedule;
 pub mod security;
 pub mod signal;
+pub mod socket;
 pub mod trial;
 
 /// The result of a raw system call: -1 means errno.

@@ -46,7 +46,8 @@ pub(crate) async fn start(mut request: Request) -> Result {
     if !body.detach && !request.can_hijack() {
         return Err(ApiError::bad_request("hijack connection missing"));
     }
-    let start = ExecStart { detach: body.detach, console_size: console(body.console_size).filter(|_| body.tty) };
+    let console_size = console(body.console_size).filter(|_| body.tty);
+    let start = ExecStart { detach: body.detach, tty: body.tty, console_size };
     let content_type = media_type(&request, body.tty);
     match request.state.engine.containers.exec_start(&request.name, start).await {
         Ok(Some(session)) if !body.detach => request.hijack(content_type, |hijacked| carry(session, hijacked)),

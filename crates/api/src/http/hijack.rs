@@ -2,7 +2,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
@@ -18,6 +18,13 @@ use crate::http::{ApiError, Request, Response, empty};
 /// How long a peer may go on sending after our side is finished, before the connection is closed on it.
 const LINGER: Duration = Duration::from_secs(10);
 
+/// How long the first output waits for the client to have read the answer's head.
+const HEAD_READ: Duration = Duration::from_secs(1);
+/// The same over TCP, where nobody can see what the client has read.
+const HEAD_READ_TCP: Duration = Duration::from_millis(5);
+/// For so long a client is expected to wake up any moment: looks are repeated without sleeping.
+const AWAKE: Duration = Duration::from_micros(300);
+
 /// A connection that is no HTTP any more: raw bytes both ways.
 #[derive(Debug)]
 pub struct Hijacked {
@@ -26,7 +33,7 @@ pub struct Hijacked {
 }
 
 impl<S> Request<S> {
-    /// Takes the connection over: answers `101 UPGRADED` and, once that is on its way, runs `then` with the raw
+    /// Takes the connection over: answers `101 UPGRADED` and, once the client has read that, runs `then` with the raw
     /// connection in a task of its own.
     ///
     /// # Errors
@@ -39,7 +46,10 @@ impl<S> Request<S> {
         let upgrade = self.upgrade.take().ok_or_else(|| ApiError::bad_request("hijack connection missing"))?;
         tokio::spawn(async move {
             match upgrade.await.map_err(io::Error::other).and_then(Hijacked::new) {
-                Ok(hijacked) => then(hijacked).await,
+                Ok(hijacked) => {
+                    hijacked.head_read().await;
+                    then(hijacked).await;
+                }
                 Err(e) => tracing::debug!(error = %e, "client went away before the connection was taken over"),
             }
         });
@@ -59,6 +69,23 @@ impl Hijacked {
         let mut io = parts.io.into_inner();
         io.hand_over();
         Ok(Self { io, early: parts.read_buf })
+    }
+
+    /// Resolves when the client has read the head of our answer, or had time to. Python's `http.client`, on which the SDK
+    /// for it stands, loses output that it reads together with the head; Docker is slow enough not to meet that.
+    async fn head_read(&self) {
+        let transport = self.io.transport();
+        if !transport.is_unix() {
+            return tokio::time::sleep(HEAD_READ_TCP).await;
+        }
+        let start = Instant::now();
+        while start.elapsed() < HEAD_READ && sys::socket::unread_by_peer(transport).is_ok_and(|bytes| bytes > 0) {
+            if start.elapsed() < AWAKE {
+                tokio::task::yield_now().await;
+            } else {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
     }
 
     /// Resolves when the peer is gone altogether (not when it only finished sending).

@@ -26,6 +26,9 @@ fn routes() -> Router<State> {
         Route::new(Method::GET, "/_ping", other, |_| async { Ok(text(StatusCode::OK, "OK")) }),
         Route::new(Method::POST, "/containers/{name}/attach", other, attach),
         Route::new(Method::POST, "/exec/{name}/start", other, attach),
+        Route::new(Method::POST, "/greet", other, |mut r: Request<State>| async move {
+            r.hijack(api_types::MEDIA_TYPE_RAW_STREAM, |hijacked| async move { hijacked.finish(b"hello").await })
+        }),
         Route::new(Method::POST, "/echo/{name}", other, |mut r: Request<State>| async move {
             let value: Option<serde_json::Value> = r.json().await?;
             r.reply(StatusCode::CREATED, &serde_json::json!({"name": r.name, "body": value}))
@@ -219,6 +222,23 @@ async fn clients_that_never_say_upgrade_get_a_plain_stream() {
     socket.write_all(request.as_bytes()).await.expect("writes");
     socket.shutdown().await.expect("half-closes");
     assert_eq!(read_all(&mut socket).await, want);
+}
+
+#[tokio::test]
+async fn output_comes_after_the_head_has_been_read() {
+    let daemon = Daemon::start(Limits::default(), Vec::new());
+    for _ in 0..20 {
+        let mut stream = daemon.connect().await;
+        let head =
+            b"POST /greet HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(head).await.expect("writes");
+        let mut buffer = [0; 4096];
+        let n = stream.read(&mut buffer).await.expect("reads");
+        assert!(buffer[..n].ends_with(b"\r\n\r\n"), "{:?}", String::from_utf8_lossy(&buffer[..n]));
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.expect("reads");
+        assert_eq!(rest, b"hello");
+    }
 }
 
 #[tokio::test]

@@ -47,6 +47,39 @@ const MAPS: [&str; 16] = [
     "Metadata",
 ];
 
+/// Fields that are slices in Go: one that is null prints `[]`.
+const SLICES: [&str; 29] = [
+    "Aliases",
+    "Args",
+    "Binds",
+    "BlkioDeviceReadBps",
+    "BlkioDeviceReadIOps",
+    "BlkioDeviceWriteBps",
+    "BlkioDeviceWriteIOps",
+    "BlkioWeightDevice",
+    "CapAdd",
+    "CapDrop",
+    "Cmd",
+    "DNSNames",
+    "DeviceCgroupRules",
+    "DeviceRequests",
+    "Devices",
+    "Dns",
+    "DnsOptions",
+    "DnsSearch",
+    "Entrypoint",
+    "ExecIDs",
+    "ExtraHosts",
+    "GroupAdd",
+    "Links",
+    "MaskedPaths",
+    "OnBuild",
+    "ReadonlyPaths",
+    "SecurityOpt",
+    "Ulimits",
+    "VolumesFrom",
+];
+
 /// Shows the objects that `find` gives for the names: as indented JSON, or through a template.
 pub(super) fn show(names: &[String], template: &str, mut find: impl FnMut(&str) -> Result<Value>) -> Result<()> {
     let parsed = match template {
@@ -86,12 +119,13 @@ pub(super) fn show(names: &[String], template: &str, mut find: impl FnMut(&str) 
     if failures.is_empty() { Ok(()) } else { Err(Failure::new(failures.join("\n"))) }
 }
 
-/// Texts of mounts that are left out of the JSON when they are empty, and that Go's structures have all the same. A
-/// template that prints JSON again gets what came.
+/// What Go's structures have and the JSON does not: slices and maps where it says null, and texts of mounts that are left
+/// out when they are empty. A template that prints JSON again gets what came.
 fn with_zero_values(mut value: Value, template: &str) -> Value {
     if template.contains("json") {
         return value;
     }
+    fill_nulls(&mut value);
     for mount in value.get_mut("Mounts").and_then(Value::as_array_mut).into_iter().flatten() {
         for key in ["Name", "Driver"] {
             if let Some(mount) = mount.as_object_mut() {
@@ -100,6 +134,23 @@ fn with_zero_values(mut value: Value, template: &str) -> Value {
         }
     }
     value
+}
+
+/// Slices and maps that are null become empty ones.
+fn fill_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                match field {
+                    Value::Null if SLICES.contains(&key.as_str()) => *field = Value::Array(Vec::new()),
+                    Value::Null if MAPS.contains(&key.as_str()) => *field = Value::Object(serde_json::Map::new()),
+                    other => fill_nulls(other),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(fill_nulls),
+        _ => {}
+    }
 }
 
 fn execute(template: &gotemplate::Template, value: &Value) -> Result<String> {

@@ -105,6 +105,13 @@ pub(crate) enum Msg {
         run: u64,
         event: ShimEvent,
     },
+    /// A legacy link goes.
+    Unlink {
+        alias: String,
+        reply: Reply<()>,
+    },
+    /// A container that this one links to has a new address.
+    Relink,
     /// The next probe of the health check is due.
     ProbeDue {
         number: u64,
@@ -268,6 +275,10 @@ impl Actor {
             Msg::Update { host, reply } => {
                 let _ = reply.send(self.update(*host).await);
             }
+            Msg::Unlink { alias, reply } => {
+                let _ = reply.send(self.unlink(&alias));
+            }
+            Msg::Relink => self.relink(),
             Msg::ProbeDue { number } => self.probe(number).await,
             Msg::Probed(probed) => self.probed(probed),
             Msg::Shim { run, event } if run == self.run => self.shim_event(event, inbox).await,

@@ -40,7 +40,16 @@ impl Containers {
         self.emit_view(&handle, "attach", []);
         let this = self.clone();
         let on_detach = Box::new(move || this.emit_view(&handle, "detach", []));
-        Ok(Session { tty: view.spec.config.tty, logs, stream, stdin, detach_keys, on_detach, over: None })
+        Ok(Session {
+            tty: view.spec.config.tty,
+            framed: false,
+            logs,
+            stream,
+            stdin,
+            detach_keys,
+            on_detach,
+            over: None,
+        })
     }
 }
 

@@ -49,6 +49,7 @@ impl Containers {
         let id = ContainerId::from_bytes(files::random()?);
         self.fill_defaults(&id, &mut spec)?;
         self.validate(&spec)?;
+        let links = super::links::resolve(shared, &spec)?;
         warnings.extend(port_warning(&spec));
         let name = self.reserve_name(name, &id)?;
         let mut points = Points::resolve(shared, &id, &spec).inspect_err(|_| shared.containers.release(&name))?;
@@ -65,6 +66,7 @@ impl Containers {
             state: State::default(),
             mounts: Vec::new(),
             health: None,
+            links,
             remove_volumes: false,
         };
         let dir = shared.container_dir(&id);
@@ -140,10 +142,12 @@ impl Containers {
             host.shm_size = config.default_shm_size;
         }
         if host.runtime.is_empty() {
-            host.runtime = match config.default_runtime.as_str() {
-                name if config.runtimes.contains_key(name) => name.to_owned(),
-                _ => "gantry".to_owned(),
-            };
+            // Our own runtime is called by Docker's name for its own: clients compare it.
+            host.runtime.clone_from(&config.default_runtime);
+        }
+        if host.memory > 0 && host.memory_swap == 0 {
+            // As much swap again as memory.
+            host.memory_swap = host.memory.saturating_mul(2);
         }
         if host.restart_policy.name.is_empty() {
             "no".clone_into(&mut host.restart_policy.name);
@@ -210,10 +214,6 @@ impl Containers {
                 // Not "not found", which would have the client pull the image.
                 shared.containers.find(other).map_err(|e| Error::Invalid(e.to_string()))?;
             }
-        }
-        for link in host.links.iter().flatten() {
-            let name = link.split(':').next().unwrap_or_default();
-            shared.containers.find(name).map_err(|_| Error::LinkTarget(name.to_owned()))?;
         }
         for (name, settings) in &spec.networking.endpoints_config {
             // A network that is not there is complained of at the start, as Docker does.

@@ -113,6 +113,7 @@ impl Containers {
         }
         let entry = handle.ask(|reply| Msg::ExecView { id: id.to_owned(), reply }).await?;
         let detach_keys = parse_detach_keys(entry.create.detach_keys.as_deref())?;
+        let framed = entry.create.tty && !start.tty;
         let stream = {
             let (handle, id) = (handle.clone(), id.to_owned());
             self.finish(async move { handle.ask(|reply| Msg::ExecStart { id, start, reply }).await }).await?
@@ -123,6 +124,7 @@ impl Containers {
         let on_detach = Box::new(move || this.emit_view(&handle, "exec_detach", [("execID", exec_id)]));
         Ok(Some(Session {
             tty: entry.create.tty,
+            framed,
             logs: None,
             stream: Some(Attached::Now(stream)),
             stdin: entry.create.attach_stdin,

@@ -46,6 +46,7 @@ impl Actor {
         };
         let sandbox = self.shared.networks.sandbox_create(self.sandbox_spec()?).await.map_err(Error::Sandbox)?;
         self.emit_network("connect", &sandbox);
+        self.tell_parents();
         let network_files = self.write_network_files(&sandbox)?;
         let joins = self.joins(&sandbox)?;
         self.sandbox = Some(sandbox);
@@ -145,7 +146,7 @@ impl Actor {
                 search: host.dns_search.clone().unwrap_or_default(),
                 options: host.dns_options.clone().unwrap_or_default(),
             },
-            links: Vec::new(),
+            links: if private { self.linked(true)? } else { Vec::new() },
         })
     }
 
@@ -334,7 +335,7 @@ impl Actor {
     }
 
     /// The networks have changed under a running container: take the new state, and tell its files.
-    fn refresh_sandbox(&mut self) -> Result<(), Error> {
+    pub(super) fn refresh_sandbox(&mut self) -> Result<(), Error> {
         self.sandbox = self.shared.networks.sandbox(&self.record.id);
         if let Some(sandbox) = &self.sandbox {
             self.write_network_files(sandbox)?;

@@ -28,6 +28,9 @@ pub(crate) struct ContainerRecord {
     /// What the health check says, once it has been started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// Legacy links to other containers.
+    #[serde(default, skip_serializing_if = "super::Links::is_empty")]
+    pub links: super::Links,
     /// It is going, and its anonymous volumes go with it.
     #[serde(default)]
     pub remove_volumes: bool,

@@ -101,6 +101,13 @@ impl Registry {
         if let Some(handle) = inner.names.get(name).and_then(|id| inner.by_id.get(id)) {
             return Ok(handle.clone());
         }
+        let linked = name.rsplit_once('/').and_then(|(parent, alias)| {
+            let parent = inner.names.get(parent).and_then(|id| inner.by_id.get(id))?.view();
+            parent.links.get(alias).and_then(|id| inner.by_id.get(id)).cloned()
+        });
+        if let Some(handle) = linked {
+            return Ok(handle);
+        }
         if reference.is_empty() {
             return Err(Error::NoSuchContainer(reference.to_owned()));
         }

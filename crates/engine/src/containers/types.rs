@@ -143,6 +143,8 @@ pub struct ExecCreate {
 pub struct ExecStart {
     /// Nobody attaches.
     pub detach: bool,
+    /// The client takes the stream raw; else it wants frames, also of a terminal.
+    pub tty: bool,
     /// First size of the terminal: rows, columns.
     pub console_size: Option<(u16, u16)>,
 }

@@ -49,6 +49,8 @@ pub struct ContainerView {
     pub network: NetworkState,
     /// Mounts as resolved.
     pub mounts: Vec<MountPoint>,
+    /// Legacy links to other containers.
+    pub links: super::Links,
     /// Ids of exec sessions that are not over.
     pub execs: Vec<String>,
 }
@@ -145,6 +147,7 @@ pub(crate) fn build(
         layers,
         network: network_state(record, sandbox),
         mounts: record.mounts.clone(),
+        links: record.links.clone(),
         execs: execs.to_vec(),
     }
 }

@@ -17,8 +17,10 @@ pub(crate) async fn list(request: Request) -> Result {
     };
     let engine = &request.state.engine;
     let mut rows = Vec::new();
+    let linked = engine.containers.link_names();
     for container in engine.containers.list(&options)? {
         let mut row = view::summary(&container, image_name(&request, &container));
+        row.names.extend(linked.get(&container.id).into_iter().flatten().map(|name| format!("/{name}")));
         if form.bool("size")
             && let Ok((rw, all)) = engine.containers.size(container.id.as_str()).await
         {
@@ -44,6 +46,9 @@ pub(crate) async fn inspect(request: Request) -> Result {
     let engine = &request.state.engine;
     let container = engine.containers.inspect(&request.name)?;
     let mut shown = view::inspect(&container);
+    if let Some(host) = &mut shown.host_config {
+        host.links = engine.containers.links(&container);
+    }
     if request.form.bool("size") {
         let (rw, all) = engine.containers.size(container.id.as_str()).await?;
         shown.size_rw = Some(rw);
