@@ -3,15 +3,15 @@
 #   peers.sh fetch [all]           download and unpack Docker, its clients 28 and 20.10, and a registry (Debian packages of
 #                                  suite sid and of the machine's own) under $PEERS (default /var/tmp/peers); all: Podman too
 #   peers.sh start docker|docker-crun|docker-ctrd|podman|registry     peers.sh stop NAME     peers.sh env NAME
-# sockets: /run/peers/NAME.sock; TCP 127.0.0.1:23750 (docker), :23751 (podman) inside the namespace
+# sockets: /run/peers/NAME.sock ($PEER_RUN; data in $PEER_VAR); TCP 127.0.0.1:23750 (docker), :23751 (podman) inside the namespace
 # docker       dockerd 28.5.2, default runtime runc 1.3.6, overlay2 graphdriver
 # docker-crun  the same with crun 1.28 as default runtime
 # docker-ctrd  the same (runc) with the containerd image store (the default since Docker 29)
 # podman       podman 5.8.6 system service (crun), Docker-compatible API
 HERE=$(dirname "$(readlink -f "$0")"); NS="$HERE/peer_ns.sh exec"
 PEERS=${PEERS:-/var/tmp/peers}; D=$PEERS/docker; P=$PEERS/podman; R=$PEERS/registry
-VAR=$PEERS/var; RUN=/run/peers; mkdir -p $VAR $RUN
-sock() { echo /run/peers/$1.sock; }
+VAR=${PEER_VAR:-$PEERS/var}; RUN=${PEER_RUN:-/run/peers}; mkdir -p $VAR $RUN
+sock() { echo $RUN/$1.sock; }
 waitsock() { for i in $(seq 600); do curl -s -m 1 --unix-socket "$(sock $1)" http://d/_ping >/dev/null 2>&1 && return 0; sleep 0.05; done; echo "$1 did not come up" >&2; return 1; }
 podenv() { cat <<X
 PATH=$P/usr/bin:$P/usr/sbin:$P/usr/lib/podman:/usr/sbin:/usr/bin:/sbin:/bin

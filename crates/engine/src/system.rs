@@ -68,7 +68,7 @@ pub struct Version {
 /// Bytes on disk (`GET /system/df`).
 #[derive(Debug, Clone, Default)]
 pub struct DiskUsage {
-    /// Of images, all layers counted once.
+    /// Of images, all layers counted once, with downloads that were broken off.
     pub layers: u64,
     /// Of read-write layers: container id and bytes.
     pub containers: Vec<(id::ContainerId, u64)>,
@@ -168,7 +168,10 @@ impl System {
                 let bytes = shared.images.rootfs().rw_usage(&handle.id).unwrap_or(0);
                 (handle.id.clone(), bytes)
             });
-            Ok(DiskUsage { layers: images.content + images.unpacked, containers: containers.collect() })
+            Ok(DiskUsage {
+                layers: images.content + images.unpacked + images.partial,
+                containers: containers.collect(),
+            })
         };
         tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::ShuttingDown))
     }

@@ -60,12 +60,15 @@ impl Checked {
                 diff_id: diff_id.clone(),
             })
             .collect();
+        // A layer that the image has twice is stored once.
+        let distinct: BTreeMap<&Digest, u64> = layers.iter().map(|l| (&l.digest, l.size)).collect();
+        let content = manifest_size + size_of(&self.manifest.config) + distinct.values().sum::<u64>();
         ManifestRecord {
             config: self.config.clone(),
             platform: platform::of_document(&self.document),
             created: self.document.created.as_deref().and_then(unix_nanos),
             labels: self.document.config.as_ref().map(|c| c.labels.clone()).unwrap_or_default(),
-            content: manifest_size + size_of(&self.manifest.config) + layers.iter().map(|l| l.size).sum::<u64>(),
+            content,
             layers,
             keys: Vec::new(),
             unpacked: 0,

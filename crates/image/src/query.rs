@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use id::Digest;
-use oci::image::Platform;
+use oci::image::{Descriptor, Platform};
 
 use crate::names::{Named, Names, familiar, tags_and_digests};
 use crate::record::{NameRecord, PARENT_LABEL, digest_of, is_dangling, size_of};
@@ -174,15 +174,7 @@ impl Store {
         let mut parts: Vec<BTreeMap<String, u64>> = Vec::with_capacity(out.len());
         let mut users: HashMap<String, usize> = HashMap::new();
         for summary in out.iter() {
-            let mut blobs = BTreeMap::new();
-            Walk(self).blobs_of(&summary.descriptor, &mut blobs)?;
-            let mut part: BTreeMap<String, u64> = blobs.iter().map(|(d, b)| (d.clone(), size_of(b))).collect();
-            for m in Walk(self).manifests_of(&summary.descriptor)? {
-                for key in m.record.iter().flat_map(|r| &r.keys) {
-                    let bytes = self.inner.snapshots.layer(key)?.map_or(0, |l| l.bytes);
-                    part.insert(format!("layer {key}"), bytes);
-                }
-            }
+            let part = self.parts(&summary.descriptor)?;
             for name in part.keys() {
                 *users.entry(name.clone()).or_default() += 1;
             }
@@ -193,6 +185,32 @@ impl Store {
             summary.shared_size = Some(shared.map(|(_, bytes)| bytes).sum());
         }
         Ok(())
+    }
+
+    /// Everything on disk that belongs to an image, with its bytes.
+    fn parts(&self, target: &Descriptor) -> Result<BTreeMap<String, u64>> {
+        let mut blobs = BTreeMap::new();
+        Walk(self).blobs_of(target, &mut blobs)?;
+        let mut parts: BTreeMap<String, u64> = blobs.iter().map(|(d, b)| (d.clone(), size_of(b))).collect();
+        for m in Walk(self).manifests_of(target)? {
+            for key in m.record.iter().flat_map(|r| &r.keys) {
+                let bytes = self.inner.snapshots.layer(key)?.map_or(0, |l| l.bytes);
+                parts.insert(format!("layer {key}"), bytes);
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Bytes on disk that these images need together: what stays when all others are removed.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn bytes_of<'a>(&self, targets: impl IntoIterator<Item = &'a Descriptor>) -> Result<u64> {
+        let mut parts = BTreeMap::new();
+        for target in targets {
+            parts.append(&mut self.parts(target)?);
+        }
+        Ok(parts.values().sum())
     }
 
     /// The data of `docker image history`, newest first.

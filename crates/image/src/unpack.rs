@@ -6,7 +6,7 @@
 //! Layers are unpacked on their own. One that leans on what is below it (`archive::Applied::needs_lower`) is
 //! unpacked again when its parents are there, and then belongs to that chain only.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, BufRead, Read};
 use std::os::fd::OwnedFd;
 
@@ -35,10 +35,10 @@ pub(crate) struct Unpacked {
 }
 
 impl Unpacked {
+    /// Without the sizes, which count from the publication on.
     pub(crate) fn info(&self) -> LayerInfo {
-        let Applied { bytes, inodes, needs_lower, opaque_root, .. } = self.applied;
-        // The root directory itself is a block, too.
-        LayerInfo { bytes: bytes + 4096, inodes: inodes + 1, needs_lower, opaque_root }
+        let Applied { needs_lower, opaque_root, .. } = self.applied;
+        LayerInfo { needs_lower, opaque_root, ..LayerInfo::default() }
     }
 }
 
@@ -262,7 +262,8 @@ impl<'a> Assembly<'a> {
             fresh.filter_map(|(f, key)| f.map(|f| (f.info(), f, key.clone()))).map(|(i, f, k)| (f.staged, k, i));
         snapshots.publish(layers.collect())?;
         let mut bytes = 0;
-        for key in &self.keys {
+        // A layer that the image has twice lies on disk once.
+        for key in self.keys.iter().collect::<BTreeSet<_>>() {
             bytes += snapshots.layer(key)?.map_or(0, |l| l.bytes);
         }
         Ok((self.keys, bytes))

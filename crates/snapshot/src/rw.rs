@@ -73,7 +73,7 @@ impl Store {
             Err(rustix::io::Errno::NOENT) => return Err(Error::NoRw(name.to_owned())),
             other => other,
         };
-        fd.and_then(usage::tree).map_err(|e| Error::io("measure", upper)(e.into()))
+        fd.and_then(usage::tree).map(|(bytes, _)| bytes).map_err(|e| Error::io("measure", upper)(e.into()))
     }
 
     /// The names of all read-write layers.

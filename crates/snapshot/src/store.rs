@@ -1,5 +1,5 @@
-use std::fs::DirBuilder;
-use std::io::ErrorKind;
+use std::fs::{DirBuilder, File};
+use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use rustix::fs::{CWD, IFlags, RenameFlags, fsync, ioctl_getflags, ioctl_setflags
 use rustix::io::Errno;
 
 use crate::trash::Trash;
-use crate::{Error, LayerInfo, Result, Staged};
+use crate::{Error, LayerInfo, Result, Staged, usage};
 
 /// The snapshots below one directory. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -94,6 +94,15 @@ impl Store {
         }
     }
 
+    /// Bytes on disk and objects of a layer, counted now.
+    ///
+    /// # Errors
+    /// As [`Self::open_layer`].
+    pub fn measure(&self, key: &str) -> Result<(u64, u64)> {
+        usage::tree(self.open_layer(key)?)
+            .map_err(|e| Error::io("measure", self.0.root.join("layers").join(key))(e.into()))
+    }
+
     /// The directories for overlayfs' `lowerdir`, topmost first, from keys, lowest first. What an opaque root hides
     /// is left out: overlayfs does not look for that mark on a root.
     ///
@@ -129,7 +138,8 @@ impl Store {
         Ok(staged)
     }
 
-    /// Makes unpacked layers durable and visible, all with one sync. One that is here already is dropped.
+    /// Makes unpacked layers durable and visible, all with one sync. One that is here already is dropped. Bytes and objects
+    /// of each are counted here, now that the file system has given them their blocks.
     ///
     /// # Errors
     /// What the disk says; the layers not yet visible then go to the trash.
@@ -138,13 +148,16 @@ impl Store {
             return Ok(());
         }
         let _one = self.0.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-        for (staged, _, info) in &layers {
-            let path = staged.path().join("layer");
-            std::fs::write(&path, info.to_text()).map_err(Error::io("write", path))?;
-        }
         let dir = self.0.root.join("layers");
         let fd = archive::open_dir(CWD, &dir).map_err(|e| Error::io("open", &dir)(e.into()))?;
         syncfs(&fd).map_err(|e| Error::io("sync", &dir)(e.into()))?;
+        let mut described = Vec::with_capacity(layers.len());
+        for (staged, _, info) in &layers {
+            described.push(describe(staged, *info)?);
+        }
+        for (path, file) in described {
+            file.sync_all().map_err(Error::io("sync", path))?;
+        }
         for (staged, key, _) in layers {
             let to = self.layer_dir(&key)?;
             match renameat_with(CWD, staged.path(), CWD, &to, RenameFlags::NOREPLACE) {
@@ -189,6 +202,15 @@ impl Store {
         let hex = matches!(key.len(), 64 | 128) && key.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if hex { Ok(self.0.root.join("layers").join(key)) } else { Err(Error::Name(key.to_owned())) }
     }
+}
+
+/// Writes what is known about an unpacked layer beside it, not durably yet.
+fn describe(staged: &Staged, info: LayerInfo) -> Result<(PathBuf, File)> {
+    let path = staged.path().join("layer");
+    let (bytes, inodes) = usage::tree(staged.root()?).map_err(|e| Error::io("measure", staged.path())(e.into()))?;
+    let text = LayerInfo { bytes, inodes, ..info }.to_text();
+    let file = File::create(&path).and_then(|mut file| file.write_all(text.as_bytes()).map(|()| file));
+    file.map_err(Error::io("write", &path)).map(|file| (path, file))
 }
 
 /// Has the file system put each new subdirectory into a block group of its own (chattr(1), `T`): ext4 creates files

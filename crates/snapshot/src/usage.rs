@@ -7,14 +7,14 @@ use rustix::io::{Errno, Result};
 /// Deeper directories are not counted (a container can make any depth; descriptors and stack are not for it).
 const MAX_DEPTH: usize = 256;
 
-/// Bytes on disk of a tree that may change meanwhile, as `du` counts: blocks, each object once.
-pub(crate) fn tree(root: OwnedFd) -> Result<u64> {
-    let mut bytes = blocks(fstat(&root)?.st_blocks);
-    add(root, 0, &mut HashSet::new(), &mut bytes)?;
-    Ok(bytes)
+/// Bytes on disk and objects of a tree that may change meanwhile, as `du` counts: blocks, each object once.
+pub(crate) fn tree(root: OwnedFd) -> Result<(u64, u64)> {
+    let mut sum = (blocks(fstat(&root)?.st_blocks), 1);
+    add(root, 0, &mut HashSet::new(), &mut sum)?;
+    Ok(sum)
 }
 
-fn add(dir: OwnedFd, depth: usize, seen: &mut HashSet<u64>, bytes: &mut u64) -> Result<()> {
+fn add(dir: OwnedFd, depth: usize, seen: &mut HashSet<u64>, sum: &mut (u64, u64)) -> Result<()> {
     for entry in Dir::read_from(&dir)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -28,11 +28,12 @@ fn add(dir: OwnedFd, depth: usize, seen: &mut HashSet<u64>, bytes: &mut u64) -> 
         };
         if stat.st_nlink < 2 || FileType::from_raw_mode(stat.st_mode) == FileType::Directory || seen.insert(stat.st_ino)
         {
-            *bytes += blocks(stat.st_blocks);
+            sum.0 += blocks(stat.st_blocks);
+            sum.1 += 1;
         }
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory && depth < MAX_DEPTH {
             match archive::open_dir(dir.as_fd(), name) {
-                Ok(sub) => add(sub, depth + 1, seen, bytes)?,
+                Ok(sub) => add(sub, depth + 1, seen, sum)?,
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
                 Err(e) => return Err(e),
             }

@@ -273,11 +273,13 @@ fn containers(
 fn images(request: &Request, usage: &engine::DiskUsage) -> Result<(ImageUsage, Vec<api_types::image::ImageSummary>)> {
     let engine = &request.state.engine;
     let items = summaries(engine, &image::ListFilter::default(), true, true)?;
-    let unused: i64 = items.iter().filter(|i| i.containers == 0).map(|i| i.size - i.shared_size.max(0)).sum();
+    // What a prune of all unused images gives back.
+    let used = items.iter().filter(|i| i.containers > 0).filter_map(|i| i.descriptor.as_ref());
+    let used = convert::signed(engine.images.store().bytes_of(used)?);
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let summary = ImageUsage {
         active_count: count(items.iter().filter(|i| i.containers > 0).count()),
-        reclaimable: unused.max(0),
+        reclaimable: (convert::signed(usage.layers) - used).max(0),
         total_count: count(items.len()),
         total_size: convert::signed(usage.layers),
         items: None,
