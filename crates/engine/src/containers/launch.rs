@@ -7,6 +7,7 @@ use shim_proto::{CgroupPlan, Conn, Reply, Request, Rootfs, ShimPlan, Size, Stdio
 
 use super::ExecCreate;
 use super::actor::{Actor, Msg};
+use super::links;
 use super::mounts::Held;
 use crate::shim::ShimClient;
 use crate::{Error, files};
@@ -46,7 +47,7 @@ impl Actor {
         };
         let sandbox = self.shared.networks.sandbox_create(self.sandbox_spec()?).await.map_err(Error::Sandbox)?;
         self.emit_network("connect", &sandbox);
-        self.tell_parents();
+        links::tell_parents(self);
         let network_files = self.write_network_files(&sandbox)?;
         let joins = self.joins(&sandbox)?;
         self.sandbox = Some(sandbox);
@@ -146,7 +147,7 @@ impl Actor {
                 search: host.dns_search.clone().unwrap_or_default(),
                 options: host.dns_options.clone().unwrap_or_default(),
             },
-            links: if private { self.linked(true)? } else { Vec::new() },
+            links: if private { links::linked(self, true)? } else { Vec::new() },
         })
     }
 

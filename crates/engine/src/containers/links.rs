@@ -93,51 +93,48 @@ impl Containers {
     }
 }
 
+/// The containers that this one links to, and what they are called here. For a start they `must_run`.
+pub(super) fn linked(actor: &Actor, must_run: bool) -> Result<Vec<(ContainerId, Vec<String>)>, Error> {
+    let mut out = Vec::new();
+    for (alias, child) in &actor.record.links {
+        // One that was removed is no link any more.
+        let Some(child) = actor.shared.containers.get(child).map(|handle| handle.view()) else { continue };
+        if must_run && !child.state.is_alive() {
+            return Err(Error::Unlinkable(format!(
+                "Cannot link to a non running container: /{} AS /{}/{alias}",
+                child.name, actor.record.name
+            )));
+        }
+        if !child.network.endpoints.contains_key("bridge") {
+            return Err(Error::Unlinkable(format!("container {} not attached to default bridge network", child.id)));
+        }
+        let mut names = vec![alias.clone(), child.spec.config.hostname.clone()];
+        if *alias != child.name {
+            names.push(child.name.clone());
+        }
+        out.push((child.id.clone(), names));
+    }
+    Ok(out)
+}
+
+/// Tells the containers that link to this one that it has a new address.
+pub(super) fn tell_parents(actor: &Actor) {
+    for parent in actor.shared.containers.all() {
+        let view = parent.view();
+        if view.state.is_alive() && view.links.values().any(|child| child == actor.id()) {
+            // One that is gone needs no news.
+            let _ = parent.queue.send(Msg::Relink);
+        }
+    }
+}
+
 impl Actor {
-    /// The containers that this one links to, and what they are called here. For a start they `must_run`.
-    pub(super) fn linked(&self, must_run: bool) -> Result<Vec<(ContainerId, Vec<String>)>, Error> {
-        let mut out = Vec::new();
-        for (alias, child) in &self.record.links {
-            // One that was removed is no link any more.
-            let Some(child) = self.shared.containers.get(child).map(|handle| handle.view()) else { continue };
-            if must_run && !child.state.is_alive() {
-                return Err(Error::Unlinkable(format!(
-                    "Cannot link to a non running container: /{} AS /{}/{alias}",
-                    child.name, self.record.name
-                )));
-            }
-            if !child.network.endpoints.contains_key("bridge") {
-                return Err(Error::Unlinkable(format!(
-                    "container {} not attached to default bridge network",
-                    child.id
-                )));
-            }
-            let mut names = vec![alias.clone(), child.spec.config.hostname.clone()];
-            if *alias != child.name {
-                names.push(child.name.clone());
-            }
-            out.push((child.id.clone(), names));
-        }
-        Ok(out)
-    }
-
-    /// Tells the containers that link to this one that it has a new address.
-    pub(super) fn tell_parents(&self) {
-        for parent in self.shared.containers.all() {
-            let view = parent.view();
-            if view.state.is_alive() && view.links.values().any(|child| child == self.id()) {
-                // One that is gone needs no news.
-                let _ = parent.queue.send(Msg::Relink);
-            }
-        }
-    }
-
     /// Brings `/etc/hosts` up to the links as they are.
     pub(super) fn relink(&mut self) {
         if !self.record.state.is_alive() {
             return;
         }
-        let relinked = self.linked(false).and_then(|links| {
+        let relinked = linked(self, false).and_then(|links| {
             self.shared.networks.relink(&self.record.id, links).map_err(Error::Sandbox)?;
             self.refresh_sandbox()
         });
