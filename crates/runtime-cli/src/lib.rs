@@ -5,7 +5,8 @@
 //! `--root`. Options and their arity are data (`table`); errors carry runc's words, because engines match them.
 //!
 //! Inside: `parse` and `table` read the arguments, `commands` has one module per command, `store` the containers on disk,
-//! `criu` checkpoints and restores; `launch` and `stay` start processes and wait for them, `report` says what went wrong.
+//! `criu` checkpoints and restores; `launch` and `stay` start processes and wait for them, `own_program` keeps the runtime's
+//! file out of their reach, `report` says what went wrong.
 
 mod bundle;
 mod cgroups;
@@ -15,6 +16,7 @@ mod criu;
 mod error;
 mod help;
 mod launch;
+mod own_program;
 mod parse;
 mod process;
 mod report;
@@ -99,6 +101,11 @@ pub fn run(program: &str, args: &[OsString]) -> i32 {
     if let Some(error) = command.arguments.check(program, command.name, matches.args.len()) {
         help::arguments(command);
         return report.fatal(&error, 1);
+    }
+    if matches!(command.name, "create" | "run" | "exec" | "restore")
+        && let Err(error) = own_program::protect()
+    {
+        return report.fatal(&error, if command.name == "exec" { 255 } else { 1 });
     }
     let store = match Store::new(global.value("root")) {
         Ok(store) => store,

@@ -102,7 +102,9 @@ fn make_one(tree: &Tree, dev: BorrowedFd<'_>, device: &Device, user_namespace: b
     };
     make_node(parent.as_fd(), &name, Node { kind, numbers, mode, host: &device.path }, user_namespace)?;
     if (device.uid, device.gid) != (None, None) && !user_namespace {
-        let (uid, gid) = (device.uid.map(Uid::from_raw), device.gid.map(Gid::from_raw));
+        // To the kernel the largest number says "as it is".
+        let id = |id: Option<u32>| id.filter(|id| *id != u32::MAX);
+        let (uid, gid) = (id(device.uid).map(Uid::from_raw), id(device.gid).map(Gid::from_raw));
         rustix::fs::chownat(&parent, &name, uid, gid, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
     }
     Ok(())

@@ -219,7 +219,8 @@ fn take_stdio(stdio: Stdio, console: Option<OwnedFd>, uid: u32, root: &Tree) -> 
     for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
         let stat = rustix::fs::fstat(fd).context(Step::Prepare, "fstat of a standard stream")?;
         // The host's null device is nobody's.
-        if is_null(&stat) || stat.st_uid == uid {
+        // What is no id is refused when the user is taken.
+        if is_null(&stat) || stat.st_uid == uid || uid == u32::MAX {
             continue;
         }
         match rustix::fs::chownat(fd, "", Some(Uid::from_raw(uid)), None, AtFlags::EMPTY_PATH) {
