@@ -346,10 +346,12 @@ pub(crate) fn go_on(container: &Container, held: &Held) -> Result<()> {
 
 /// Runs `poststart`, when the user's program runs.
 fn after_start(container: &Container, until_started: impl FnOnce() -> Result<()>) -> Result<()> {
-    if let Some(hooks) = &container.record.spec.hooks {
-        if !hooks.poststart.is_empty() {
-            until_started()?;
-        }
+    let hooks = container.record.spec.hooks.as_ref();
+    // Nobody but root may join a process that is not yet the user's program: it is closed to tracers till then.
+    if hooks.is_some_and(|hooks| !hooks.poststart.is_empty()) || !rustix::process::geteuid().is_root() {
+        until_started()?;
+    }
+    if let Some(hooks) = hooks {
         let state = container.record.state(Status::Running);
         runtime::poststart(hooks, &state).inspect_err(|_| {
             let _ = container.signal(crate::signals::KILL);
