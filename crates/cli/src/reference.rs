@@ -26,6 +26,7 @@ impl Reference {
                 "invalid repository name ({text}), cannot specify 64-byte hexadecimal strings"
             )));
         }
+        lower_case(text)?;
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
             None => (text, None),
@@ -55,23 +56,9 @@ impl Reference {
         if tag.is_some_and(|t| !tag_ok(t)) {
             return Err(bad());
         }
-        let (domain, path) = match name.split_once('/') {
-            Some((first, rest))
-                if first.contains(['.', ':'])
-                    || first == "localhost"
-                    || first.bytes().any(|b| b.is_ascii_uppercase()) =>
-            {
-                (first, rest)
-            }
-            _ => ("docker.io", name),
-        };
+        let (domain, path) = split_domain(name);
         let domain = if domain == "index.docker.io" { "docker.io" } else { domain };
         let library = if domain == "docker.io" && !path.contains('/') { "library/" } else { "" };
-        if path.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(Failure::new(format!(
-                "invalid reference format: repository name ({library}{path}) must be lowercase"
-            )));
-        }
         if !path.split('/').all(component) {
             return Err(bad());
         }
@@ -123,6 +110,31 @@ impl Reference {
     }
 }
 
+/// The registry's host, which has a dot, a port, or a capital letter, and the rest.
+fn split_domain(name: &str) -> (&str, &str) {
+    match name.split_once('/') {
+        Some((first, rest))
+            if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase()) =>
+        {
+            (first, rest)
+        }
+        _ => ("docker.io", name),
+    }
+}
+
+/// Capital letters in the repository are complained of before anything else.
+fn lower_case(text: &str) -> Result<()> {
+    let (domain, rest) = split_domain(text);
+    let library = if domain == "docker.io" && !rest.contains('/') { "library/" } else { "" };
+    let path = rest.split(':').next().unwrap_or_default();
+    if path.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(Failure::new(format!(
+            "invalid reference format: repository name ({library}{path}) must be lowercase"
+        )));
+    }
+    Ok(())
+}
+
 /// Lower-case letters and digits, with `.`, `_`, `__` or dashes between.
 fn component(part: &str) -> bool {
     let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
@@ -146,6 +158,10 @@ mod tests {
         let r = Reference::parse("127.0.0.1:5000/a/b:v1").unwrap();
         assert_eq!((r.domain.as_str(), r.path.as_str(), r.tag.as_deref()), ("127.0.0.1:5000", "a/b", Some("v1")));
         assert!(Reference::parse("Foo").unwrap_err().text.contains("must be lowercase"));
+        let lower = |text: &str| Reference::parse(text).unwrap_err().text;
+        assert_eq!(lower("Bad:Name:x"), "invalid reference format: repository name (library/Bad) must be lowercase");
+        assert_eq!(lower("foo/Bar:x"), "invalid reference format: repository name (foo/Bar) must be lowercase");
+        assert_eq!(lower("Foo Bar"), "invalid reference format: repository name (library/Foo Bar) must be lowercase");
         assert_eq!(Reference::parse("a:").unwrap_err().text, "invalid reference format");
     }
 }

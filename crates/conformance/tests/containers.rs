@@ -20,6 +20,11 @@ fn stock28_on_gantry() {
     run(EngineKind::Gantry, CliKind::Stock28);
 }
 
+#[test]
+fn gantry_on_gantry() {
+    run(EngineKind::Gantry, CliKind::Gantry);
+}
+
 /// The cases themselves are true: they pass on Docker's own.
 #[test]
 fn stock28_on_docker() {

@@ -126,6 +126,7 @@ fn with_zero_values(mut value: Value, template: &str) -> Value {
         return value;
     }
     fill_nulls(&mut value);
+    fill_container(&mut value);
     for mount in value.get_mut("Mounts").and_then(Value::as_array_mut).into_iter().flatten() {
         for key in ["Name", "Driver"] {
             if let Some(mount) = mount.as_object_mut() {
@@ -134,6 +135,33 @@ fn with_zero_values(mut value: Value, template: &str) -> Value {
         }
     }
     value
+}
+
+/// What a container's JSON leaves out when it is empty.
+fn fill_container(value: &mut Value) {
+    let empty = |field: &str| match field {
+        "ArgsEscaped" | "NetworkDisabled" => Value::Bool(false),
+        "StopSignal" => "".into(),
+        "Healthcheck" => Value::Null,
+        "Mounts" | "OnBuild" | "Shell" => Value::Array(Vec::new()),
+        _ => Value::Object(serde_json::Map::new()),
+    };
+    if value.get("HostConfig").is_none() {
+        return;
+    }
+    let left_out: [(&str, &[&str]); 2] = [
+        ("HostConfig", &["Annotations", "Mounts", "StorageOpt", "Sysctls", "Tmpfs"]),
+        (
+            "Config",
+            &["ArgsEscaped", "ExposedPorts", "Healthcheck", "NetworkDisabled", "OnBuild", "Shell", "StopSignal"],
+        ),
+    ];
+    for (part, fields) in left_out {
+        let Some(part) = value.get_mut(part).and_then(Value::as_object_mut) else { continue };
+        for field in fields {
+            part.entry(*field).or_insert_with(|| empty(field));
+        }
+    }
 }
 
 /// Slices and maps that are null become empty ones.
