@@ -152,6 +152,28 @@ impl Manager {
         Ok(())
     }
 
+    /// Gives its directory in the v2 tree, and what the kernel lists as safe for that in there, to a user, who may make
+    /// cgroups below it then. Only on v2 hosts.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn hand_over(&self, uid: u32) -> Result<()> {
+        /// Documentation/admin-guide/cgroup-v2.rst, "Delegation".
+        const LIST: &str = "/sys/kernel/cgroup/delegate";
+        let Some(dir) = self.unified_dir().filter(|_| self.hierarchies.is_v2()) else { return Ok(()) };
+        let list = file::read_optional(Path::new(LIST))?;
+        let names = list.as_deref().unwrap_or("cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n");
+        let owner = Some(rustix::fs::Uid::from_raw(uid));
+        for path in std::iter::once(dir.clone()).chain(names.lines().map(|name| dir.join(name))) {
+            match rustix::fs::chown(&path, owner, None) {
+                // A file of a controller that is not there.
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => return Err(Error::Io { operation: "chown", path, errno }),
+            }
+        }
+        Ok(())
+    }
+
     /// Whether any of its directories exists.
     #[must_use]
     pub fn exists(&self) -> bool {

@@ -17,10 +17,12 @@ pub(crate) struct Write {
     pub(crate) value: String,
     /// Whether a missing file is no error.
     pub(crate) optional: bool,
+    /// Whether the first word in the file stays, and is written before the value.
+    pub(crate) keeps_first: bool,
 }
 
 fn write(file: &str, value: impl ToString) -> Write {
-    Write { file: file.to_owned(), value: value.to_string(), optional: false }
+    Write { file: file.to_owned(), value: value.to_string(), optional: false, keeps_first: false }
 }
 
 /// A limit, where -1 is none.
@@ -86,10 +88,13 @@ fn plan_cpu(cpu: &Cpu, writes: &mut Vec<Write>) {
     let (quota, period) = (cpu.quota.filter(|quota| *quota != 0), cpu.period.filter(|period| *period != 0));
     // A burst above the quota in force is refused, and so is a quota below the burst in force.
     let burst = cpu.burst.map(|burst| write("cpu.max.burst", burst));
-    let max = (quota.is_some() || period.is_some()).then(|| {
-        let quota = quota.map_or_else(|| "max".to_owned(), limit);
-        write("cpu.max", format!("{quota} {}", period.unwrap_or(100_000)))
-    });
+    // A quota on its own leaves the period as it is.
+    let max = match (quota.map(limit), period) {
+        (Some(quota), Some(period)) => Some(write("cpu.max", format!("{quota} {period}"))),
+        (Some(quota), None) => Some(write("cpu.max", quota)),
+        (None, Some(period)) => Some(Write { keeps_first: true, ..write("cpu.max", period) }),
+        (None, None) => None,
+    };
     if cpu.burst == Some(0) {
         writes.extend(burst.into_iter().chain(max));
     } else {
@@ -133,12 +138,21 @@ pub(crate) fn apply(dir: &Path, resources: &Resources) -> Result<()> {
     if !resources.devices.is_empty() {
         devices::attach(dir, &Policy::from_rules(&resources.devices)?)?;
     }
-    let steps = plan(resources)?;
+    let steps = match with_limits_in_force(dir, resources)? {
+        Some(resources) => plan(&resources)?,
+        None => plan(resources)?,
+    };
     if let Some(memory) = resources.memory.as_ref().filter(|memory| memory.check_before_update == Some(true)) {
         check_usage(dir, memory)?;
     }
     for step in steps {
-        match file::write(&dir.join(&step.file), &step.value) {
+        let path = dir.join(&step.file);
+        let kept = if step.keeps_first { file::read_optional(&path)?.unwrap_or_default() } else { String::new() };
+        let value = match kept.split_whitespace().next() {
+            Some(first) => format!("{first} {}", step.value),
+            None => step.value,
+        };
+        match file::write(&path, &value) {
             Err(error) if step.optional && file::is_missing(&error) => {}
             Err(error) if error.errno() == Some(Errno::NOENT) => {
                 let controller = step.file.split('.').next().unwrap_or_default().to_owned();
@@ -148,6 +162,27 @@ pub(crate) fn apply(dir: &Path, resources: &Resources) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The limit of memory and swap together is kept as two here, so a change of one of them depends on what is in force:
+/// swap without memory is meant for the present limit, and a new limit of memory leaves the sum as it is, as on v1.
+fn with_limits_in_force(dir: &Path, resources: &Resources) -> Result<Option<Resources>> {
+    let Some(memory) = &resources.memory else { return Ok(None) };
+    let (limit, swap) = (memory.limit.filter(|n| *n != 0), memory.swap.filter(|n| *n != 0));
+    let in_force = |name: &str| -> Result<Option<i64>> {
+        let value = file::read_optional(&dir.join(name))?.as_deref().and_then(file::parse_number);
+        Ok(value.filter(|value| *value != u64::MAX).and_then(|value| i64::try_from(value).ok()))
+    };
+    let mut changed = *memory;
+    match (limit, swap) {
+        (None, Some(swap)) if swap > 0 => changed.limit = in_force("memory.max")?,
+        (Some(limit), None) if limit > 0 => {
+            let present = in_force("memory.max")?.zip(in_force("memory.swap.max")?);
+            changed.swap = present.map(|(memory, swap)| memory.saturating_add(swap));
+        }
+        _ => return Ok(None),
+    }
+    Ok(Some(Resources { memory: Some(changed), ..resources.clone() }))
 }
 
 /// Refuses limits below what is in use, which the kernel would enforce by killing.
@@ -242,7 +277,7 @@ mod tests {
                 "memory.max=100",
                 "memory.low=50",
                 "cpu.weight=100",
-                "cpu.max=50000 100000",
+                "cpu.max=50000",
                 "cpu.max.burst=10",
                 "cpuset.cpus=0",
                 "cpuset.mems=0",
@@ -255,6 +290,33 @@ mod tests {
                 "memory.high=7",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_in_force_counts() {
+        let dir = tempfile::tempdir().expect("directory");
+        let set = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("file");
+        let memory = |limit, swap| {
+            let memory = Memory { limit, swap, ..Memory::default() };
+            let resources = Resources { memory: Some(memory), ..Resources::default() };
+            with_limits_in_force(dir.path(), &resources).expect("reads").and_then(|r| r.memory)
+        };
+        set("memory.max", "max\n");
+        set("memory.swap.max", "max\n");
+        assert_eq!(memory(Some(10), None).and_then(|m| m.swap), None);
+        assert_eq!(memory(None, Some(10)).and_then(|m| m.limit), None);
+        set("memory.max", "100\n");
+        set("memory.swap.max", "20\n");
+        assert_eq!(memory(Some(110), None).and_then(|m| m.swap), Some(120));
+        assert_eq!(memory(None, Some(150)).and_then(|m| m.limit), Some(100));
+        assert_eq!(memory(Some(50), Some(60)), None);
+        assert_eq!(memory(Some(-1), None), None);
+
+        set("cpu.max", "5000 100000\n");
+        let cpu = Cpu { period: Some(200_000), ..Cpu::default() };
+        apply(dir.path(), &Resources { cpu: Some(cpu), ..Resources::default() }).expect("applies");
+        // A plain file is not truncated by a write.
+        assert_eq!(std::fs::read_to_string(dir.path().join("cpu.max")).expect("file"), "5000 200000\n");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Runs the cases against runtimes: `oci-suite [NAME=]RUNTIME... [--filter TEXT] [--jobs N] [--record FILE] [--cases DIR]`.
+//! Runs the cases against runtimes: `oci-suite [NAME=]RUNTIME... [--filter TEXT[,TEXT...]] [--jobs N] [--record FILE] [--cases DIR]`.
 //!
 //! Prints one line per case in TAP's form and a table by group. `--record` puts what was passed into the yardstick.
 //! Runs itself once more inside a machine of namespaces (needs root), so that nothing of the host is touched.
@@ -67,7 +67,7 @@ fn options() -> anyhow::Result<Options> {
         }
     }
     if options.runtimes.is_empty() {
-        bail!("usage: oci-suite [NAME=]RUNTIME... [--filter TEXT] [--jobs N] [--record FILE] [--cases DIR]");
+        bail!("usage: oci-suite [NAME=]RUNTIME... [--filter TEXT[,TEXT...]] [--jobs N] [--record FILE] [--cases DIR]");
     }
     Ok(options)
 }
@@ -82,15 +82,14 @@ fn runtime(text: &str) -> anyhow::Result<Runtime> {
 
 fn inside(options: &Options) -> anyhow::Result<ExitCode> {
     let mut cases = table::read_dir(&options.cases)?;
-    cases.retain(|case| case.name.contains(&options.filter));
+    cases.retain(|case| options.filter.split(',').any(|part| case.name.contains(part)));
     let stage = Stage::new(Path::new("/run/oci-suite"), &place::built("oci-probe")?)?;
     let old = options.record.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
     let known = table::read_dir(&options.cases)?;
     let mut yardstick = Yardstick { versions: Vec::new(), ..Yardstick::parse(&old) };
     yardstick.passed.retain(|name, _| known.iter().any(|case| case.name == *name));
-    for case in &cases {
-        yardstick.passed.remove(&case.name);
-    }
+    let before: Vec<Vec<String>> =
+        cases.iter().map(|case| yardstick.passed.remove(&case.name).unwrap_or_default()).collect();
     let mut matrix: BTreeMap<String, Vec<[usize; 3]>> = BTreeMap::new();
     let mut bad = 0;
     println!("1..{}", cases.len() * options.runtimes.len());
@@ -102,7 +101,7 @@ fn inside(options: &Options) -> anyhow::Result<ExitCode> {
         }
         yardstick.versions.extend(version);
         let verdicts = all(options.jobs, &stage, runtime, &cases)?;
-        for (case, verdict) in cases.iter().zip(verdicts) {
+        for ((case, before), verdict) in cases.iter().zip(&before).zip(verdicts) {
             number += 1;
             let row = matrix.entry(case.group().to_owned()).or_default();
             row.resize(options.runtimes.len(), [0; 3]);
@@ -121,6 +120,8 @@ fn inside(options: &Options) -> anyhow::Result<ExitCode> {
                 }
                 Verdict::Skipped(lack) => {
                     println!("ok {label} # SKIP {lack}");
+                    // What is known from a machine that has it.
+                    who.extend(before.iter().filter(|name| **name == runtime.name).cloned());
                     2
                 }
             };

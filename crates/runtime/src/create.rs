@@ -112,6 +112,9 @@ fn prepare(create: &Create<'_>) -> Result<Prepared> {
     let copied = !namespaces.new_cgroup && create.spec.mounts.iter().any(|mount| mount.r#type == "cgroup");
     let early = copied || namespaces.clone_flags & flags::NEWUSER != 0 || create.cgroup.hierarchies().v1().is_empty();
     let entry = early.then(|| v1_cgroups(create).and_then(|()| cgroup_step(create.cgroup.open_v1()))).transpose()?;
+    if let Some(owner) = cgroup_owner(create.spec, &namespaces) {
+        cgroup_step(create.cgroup.hand_over(owner))?;
+    }
     let rootless = namespaces.clone_flags & flags::NEWUSER != 0 && !may_mount();
     let sources = if rootless { None } else { Some(Sources::open(create, &namespaces)?) };
     Ok(Prepared { namespaces, sources, entry })
@@ -124,6 +127,21 @@ fn v1_cgroups(create: &Create<'_>) -> Result<()> {
         Some(resources) => cgroup_step(create.cgroup.apply(resources)),
         None => Ok(()),
     }
+}
+
+/// The host's user that is root of a container which sees its cgroup as a root, and may write there: it is to own it.
+fn cgroup_owner(spec: &Spec, namespaces: &Namespaces) -> Option<u32> {
+    if !namespaces.new_cgroup || namespaces.clone_flags & flags::NEWUSER == 0 {
+        return None;
+    }
+    let writable = |mount: &oci::runtime::Mount| {
+        mount.destination.trim_end_matches('/') == "/sys/fs/cgroup"
+            && matches!(mount.r#type.as_str(), "cgroup" | "cgroup2")
+            && !mount.options.iter().any(|option| option == "ro")
+    };
+    spec.mounts.iter().find(|mount| writable(mount))?;
+    let ranges = &spec.linux.as_ref()?.uid_mappings;
+    ranges.iter().find(|range| range.container_id == 0 && range.size > 0).map(|range| range.host_id)
 }
 
 /// Whether this process may mount.
