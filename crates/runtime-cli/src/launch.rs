@@ -240,14 +240,21 @@ impl Making<'_> {
             },
         };
         let starting = runtime::create(&create, stdio(terminal, size)?)?;
-        let started = starting.wait().inspect_err(|_| {
-            let _ = manager.kill().and_then(|()| manager.delete());
-        })?;
-        record.runs(started.pid);
         if !terminal {
             record.streams = pipes();
         }
-        Container::save(self.dir, &record).inspect_err(|_| kill(&record))?;
+        let discard = || {
+            let _ = manager.kill().and_then(|()| manager.delete());
+        };
+        // While it is on its way. Nobody may see the record before it is inside its own root.
+        record.runs(starting.pid().unwrap_or(0));
+        let drafted = Container::draft(self.dir, &record);
+        let started = drafted.and_then(|()| Ok(starting.wait()?)).inspect_err(|_| discard())?;
+        if started.pid != record.pid {
+            record.runs(started.pid);
+            Container::draft(self.dir, &record).inspect_err(|_| kill(&record))?;
+        }
+        Container::publish(self.dir).inspect_err(|_| kill(&record))?;
         Ok((record, started))
     }
 }

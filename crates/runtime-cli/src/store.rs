@@ -27,6 +27,7 @@ use crate::process;
 /// Version of [`Record`].
 const VERSION: u32 = 1;
 const RECORD: &str = "state.json";
+const DRAFT: &str = ".state.json";
 const DEFAULT_ROOT: &str = "/run/gantry-runtime";
 
 /// All containers below one root.
@@ -252,7 +253,13 @@ impl Container {
 
     /// Writes the record: whole, then renamed into place.
     pub(crate) fn save(dir: &Path, record: &Record) -> Result<()> {
-        let (path, temporary) = (dir.join(RECORD), dir.join(".state.json"));
+        Self::draft(dir, record)?;
+        Self::publish(dir)
+    }
+
+    /// Writes the record where nobody looks for it; [`Self::publish`] has to follow.
+    pub(crate) fn draft(dir: &Path, record: &Record) -> Result<()> {
+        let temporary = dir.join(DRAFT);
         let json = |source| Error::Json { what: "state".to_owned(), source };
         let text = serde_json::to_vec(record).map_err(json)?;
         let mut options = fs::OpenOptions::new();
@@ -263,8 +270,13 @@ impl Container {
             .mode(0o600)
             .open(&temporary)
             .map_err(io("open", &temporary))?;
-        file.write_all(&text).map_err(io("write", &temporary))?;
-        fs::rename(&temporary, &path).map_err(io("rename", &path))
+        file.write_all(&text).map_err(io("write", &temporary))
+    }
+
+    /// Puts what [`Self::draft`] has written into place.
+    pub(crate) fn publish(dir: &Path) -> Result<()> {
+        let path = dir.join(RECORD);
+        fs::rename(dir.join(DRAFT), &path).map_err(io("rename", &path))
     }
 
     /// Where it is in its life.

@@ -108,6 +108,12 @@ impl Starting {
         self.conn.as_fd()
     }
 
+    /// The process, as far as it is known: one that joins a PID namespace is another in the end.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        self.process.as_ref().map(|(pid, _)| *pid)
+    }
+
     /// The compiled filter of the container, for its exec sessions. `None` when there is none, or it was taken before.
     pub fn take_filter(&mut self) -> Option<Filter> {
         self.filter.take()

@@ -5,6 +5,7 @@
 mod control;
 mod exec;
 mod fixture;
+mod leaks;
 mod lifecycle;
 mod measure;
 mod sandbox;
