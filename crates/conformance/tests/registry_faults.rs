@@ -222,9 +222,9 @@ fn r63_what_is_wrong_is_refused_and_not_kept() {
     check(&place.engine).unwrap();
 }
 
-/// A registry that stays down ends a pull after a bounded number of requests; the next one goes on where it ended.
+/// A registry that stays down ends a pull after a bounded number of requests, and nothing is left of it.
 #[test]
-fn r63_patience_ends_and_what_came_is_kept() {
+fn r63_patience_ends_and_nothing_is_left() {
     let place = Place::new("r63down");
     let registry = place.registry(Options::default());
     let image = image(5, &[3_000_000]);
@@ -232,19 +232,13 @@ fn r63_patience_ends_and_what_came_is_kept() {
     let layer = || When::get(&image.layers[0].blob.digest);
     registry.fault(layer().times(1), Fault::TruncateAfter(2_000_000));
     registry.fault(layer(), Fault::Status(503, None, ""));
-    let begun = Instant::now();
     let output = place.run(&format!("docker pull -q {}", registry.name("app:1")));
     assert!(output.code == 1 && output.stderr.contains("503 Service Unavailable"), "{output}");
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     let log = registry.take_log();
     assert!(log.len() <= 40, "{} requests", log.len());
-    assert_eq!(partial_bytes(&place.engine.data_root()), 2_000_000);
+    place.nothing_left();
     registry.heal();
     place.ok(&format!("docker pull -q {}", registry.name("app:1")));
-    let log = registry.take_log();
-    let again =
-        blob_requests(&log).iter().find(|l| l.path.ends_with(&image.layers[0].blob.digest)).unwrap().range.clone();
-    assert_eq!(again.as_deref(), Some("bytes=2000000-"));
     place.nothing_left();
     check(&place.engine).unwrap();
 }

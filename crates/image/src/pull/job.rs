@@ -295,9 +295,9 @@ fn take_in(
         return Ok(Attempt::Whole(unpacked?));
     }
     if let Err(e) = rest {
-        // The registry failed for good: nothing is left behind. A pull that was given up, or whose connection broke too
-        // often, keeps its part for the next.
-        if e.kind() == REFUSED {
+        // The registry failed for good: nothing of this pull is left behind. A pull that was given up keeps its part for
+        // the next, and so does one whose connection broke too often, of what it found here.
+        if e.kind() == REFUSED || (e.kind() == INTERRUPTED && resumed == 0) {
             ingest.discard();
         }
         return Err(archive::Error::from_input(e).into());

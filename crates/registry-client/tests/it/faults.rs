@@ -62,7 +62,7 @@ async fn patience_ends() {
         }
     };
     assert!(matches!(&error, Error::Interrupted { .. } | Error::ShortRead { .. }), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < Duration::from_secs(60));
     assert!(stream.next().await.is_none());
     registry.heal();
     registry.fault(When::any("/manifests/"), Fault::Status(503, None, "down"));
@@ -106,7 +106,7 @@ async fn the_registrys_words_are_passed_on() {
     let begun = Instant::now();
     let e = repository(&registry, "a:1").resolve().await.expect_err("limited");
     assert_eq!(e.to_string(), "error from registry: You have reached your pull rate limit.");
-    assert!(begun.elapsed() < Duration::from_secs(2), "an hour is not waited for");
+    assert!(begun.elapsed() < Duration::from_secs(60), "an hour is not waited for");
 }
 
 #[tokio::test]
