@@ -34,7 +34,14 @@ cp "$BUILT/oci-suite" "$BUILT/oci-probe" "$R/suite/"; cp -r "$HERE/cases" "$R/su
 strip "$R/suite/oci-suite" "$R/suite/oci-probe" 2>/dev/null || true
 [ -n "$RECORD" ] && cp "$RECORD" "$R/suite/yardstick.txt"
 find "$MODULES" -name 'brd.ko*' -exec cp {} "$R/modules/" \;
-printf 'root:x:0:0:root:/root:/bin/sh\n' >"$R/etc/passwd"; printf 'root:x:0:\n' >"$R/etc/group"
+for t in dash setpriv unshare newuidmap newgidmap; do
+  program=$(command -v $t) && [ -x "$program" ] || continue
+  rm -f "$R/usr/bin/$t"; cp -L "$program" "$R/usr/bin/$t"; chmod --reference="$program" "$R/usr/bin/$t"
+  ldd "$program" | grep -oE '/[^ ]+\.so[^ ]*' | while read -r lib; do mkdir -p "$R$(dirname "$lib")"; cp -L "$lib" "$R$lib"; done
+done
+# Busybox' own shell prefers its own applets to these.
+[ ! -e "$R/usr/bin/dash" ] || ln -sf /usr/bin/dash "$R/bin/sh"
+printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n' >"$R/etc/passwd"; printf 'root:x:0:\n' >"$R/etc/group"; : >"$R/etc/subuid"; : >"$R/etc/subgid"
 names=()
 for r in "${RUNTIMES[@]}"; do
   name=${r%%=*}; program=$(readlink -f "${r#*=}"); [ -x "$program" ] || skip "no $program"
@@ -48,7 +55,7 @@ done
 # pivot_root(2) is refused on the first root, so all of it moves to a tmpfs.
 cat >"$R/init" <<'X'
 #!/bin/busybox sh
-export PATH=/bin
+export PATH=/usr/bin:/bin
 if [ "$1" != moved ]; then
   mount -t proc proc /proc; mount -t tmpfs -o mode=755,size=80% tmpfs /newroot
   for d in /*; do case $d in /proc|/newroot|/dev|/sys) ;; *) cp -a "$d" /newroot/;; esac; done
