@@ -149,7 +149,12 @@ fn verdicts() -> anyhow::Result<String> {
     let mut lines = Vec::new();
     for (abi, name, last) in [(Abi::Native, "x86_64", 480), (Abi::I386, "i386", 480), (Abi::X32, "x32", 560)] {
         for number in (0..last).filter(|n| !SLOW.contains(&(abi, *n))) {
-            lines.push(format!("{name} {number} {}", show(outcome(abi, number, [u32::MAX; 6])?)));
+            let mut said = outcome(abi, number, [u32::MAX; 6])?;
+            if said == Outcome::Waits {
+                // Perhaps the machine is only busy.
+                said = sys::trial::call(abi, number, [u32::MAX; 6], Duration::from_millis(900))?;
+            }
+            lines.push(format!("{name} {number} {}", show(said)));
         }
     }
     Ok(lines.join("\n"))
