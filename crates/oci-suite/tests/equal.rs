@@ -17,11 +17,12 @@ const OWN: [&str; 4] = [
 ];
 
 /// Differences that are known, and why.
-const KNOWN: [(&str, &str); 6] = [
-    ("mounts / ", "our root is an overlay without syncs where the kernel has it"),
-    ("mounts /proc/acpi ", "read-only by the mount, not also by the file system"),
-    ("mounts /sys ", "read-only by the mount, not also by the file system"),
-    ("mounts /sys/firmware ", "read-only by the mount, not also by the file system"),
+const KNOWN: [(&str, &str); 4] = [
+    ("mounts / ", "no syncs of the overlay of a container with --rm: nobody sees it again"),
+    (
+        "mounts /sys ",
+        "read-only by the mount, not also by the file system, which others who share the network namespace may have writable",
+    ),
     ("mounts /sys/fs/cgroup ", "the directory of the v1 hierarchies is read-only with ours, which is safer"),
     (
         "call x32 135 ",

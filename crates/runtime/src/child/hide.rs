@@ -78,6 +78,7 @@ fn empty_directory() -> std::result::Result<OwnedFd, Errno> {
     let value = |text: &str| Some(text.to_owned());
     let mut options = Options::default();
     options.attributes.set = attr::RDONLY;
-    options.data = vec![("nr_blocks".to_owned(), value("1")), ("nr_inodes".to_owned(), value("1"))];
+    options.data =
+        vec![("nr_blocks".to_owned(), value("1")), ("nr_inodes".to_owned(), value("1")), ("ro".to_owned(), None)];
     new_filesystem("tmpfs", "tmpfs", &options, "").map_err(|(_, errno)| errno)
 }
