@@ -48,6 +48,14 @@ fn platform_text(text: &str) -> Result<Option<Platform>> {
     let parts: Vec<&str> = text.split('/').collect();
     let valid =
         |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    // The first part may carry the version of an operating system.
+    if parts.len() < 4 && !valid(&parts[0]) {
+        return Err(ApiError::bad_request(format!(
+            "{:?} is an invalid OS component of {text:?}: OSAndVersion specifier component must match \
+             \"^([A-Za-z0-9_-]+)(?:\\\\(([A-Za-z0-9_.%-]*)((?:\\\\+[A-Za-z0-9_.%-]+)*)\\\\))?$\": invalid argument",
+            parts[0]
+        )));
+    }
     if parts.len() > 3 || !parts.iter().all(valid) {
         return Err(ApiError::bad_request(format!(
             "{text:?} is an invalid component of {text:?}: platform specifier component must match \

@@ -287,6 +287,9 @@ impl Applier {
         }
         .map_err(|e| Failure::Fs("create", e))?;
         let stored = write_data(&fd, entry, reader)?;
+        if stored >= WRITEBACK_MIN {
+            sys::writeback::begin(fd.as_fd(), 0, entry.size);
+        }
         self.count(stored, false);
         let (uid, gid) = self.owner(entry);
         let finish = || {
@@ -461,6 +464,9 @@ impl Failure {
 fn fs_error(op: &'static str, path: &[u8], source: Errno) -> Error {
     Error::Fs { op, path: String::from_utf8_lossy(path).into_owned(), source }
 }
+
+/// Files of this size and more are on their way to disk while the next ones are made: the sync at the end is short then.
+const WRITEBACK_MIN: u64 = 512 << 10;
 
 /// How many bytes of a file are written between two looks at the free space.
 const SPACE_STEP: u64 = 64 << 20;

@@ -1,5 +1,6 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,6 +10,8 @@ use id::Digest;
 use crate::store::{Inner, io};
 use crate::{Error, Hasher, Result, durable};
 
+/// The kernel begins to write a blob to disk after each so many bytes: the sync at the end is short then.
+const WRITEBACK_STEP: u64 = 8 << 20;
 /// After a power loss no more than what came in this time must be fetched again.
 const SYNC_EVERY: Duration = Duration::from_secs(2);
 
@@ -56,6 +59,7 @@ impl Ingest {
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(io("write", &self.path))?;
         self.hasher.update(bytes);
+        write_back(&self.file, self.offset, bytes.len());
         self.offset += bytes.len() as u64;
         if self.synced.elapsed() < SYNC_EVERY { Ok(()) } else { self.sync() }
     }
@@ -126,6 +130,14 @@ impl Drop for Ingest {
     }
 }
 
+/// To be called after `length` bytes were appended at `offset`.
+fn write_back(file: &File, offset: u64, length: usize) {
+    let (before, now) = (offset / WRITEBACK_STEP, (offset + length as u64) / WRITEBACK_STEP);
+    if now > before {
+        sys::writeback::begin(file.as_fd(), before * WRITEBACK_STEP, (now - before) * WRITEBACK_STEP);
+    }
+}
+
 /// Opens what an earlier attempt left, and hashes it. More than the whole blob is no start of it.
 fn open_partial(path: &Path, digest: &Digest, size: u64) -> Result<(File, Hasher, u64)> {
     let mut file = OpenOptions::new()
@@ -184,6 +196,7 @@ impl NewBlob {
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(io("write", &self.path))?;
         self.hasher.update(bytes);
+        write_back(&self.file, self.size, bytes.len());
         self.size += bytes.len() as u64;
         Ok(())
     }

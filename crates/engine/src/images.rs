@@ -80,15 +80,20 @@ impl Images {
         self.shared.events.emit(Kind::Image, action, id, attributes);
     }
 
-    /// Pulls an image.
+    /// Pulls an image; all of a repository if the reference has neither tag nor digest.
     ///
     /// # Errors
     /// The store's.
-    pub async fn pull(&self, pull: image::Pull, progress: image::ProgressSink) -> Result<image::Pulled, Error> {
-        let name = pull.reference.clone().or_latest().familiar();
-        let pulled = self.shared.images.pull(&self.shared.registry(), pull, progress).await?;
-        self.emit("pull", &name, &name);
-        Ok(pulled)
+    pub async fn pull(&self, pull: image::Pull, progress: image::ProgressSink) -> Result<(), Error> {
+        let (familiar, name) = (pull.reference.familiar(), pull.reference.familiar_name());
+        let (images, registry) = (&self.shared.images, self.shared.registry());
+        if pull.reference.tag().is_some() || pull.reference.digest().is_some() {
+            images.pull(&registry, pull, progress).await?;
+        } else {
+            images.pull_all(&registry, pull, progress).await?;
+        }
+        self.emit("pull", &familiar, &name);
+        Ok(())
     }
 
     /// Loads images from an archive.
@@ -172,6 +177,13 @@ impl Images {
     /// The store's.
     pub async fn prune(&self, filter: &image::ListFilter) -> Result<image::PruneReport, Error> {
         let report = self.shared.images.prune(filter, self.shared.as_ref()).await?;
+        // The names come first, each image after them.
+        for one in &report.removed {
+            match one {
+                image::Removed::Untagged(name) => self.emit("untag", name, name),
+                image::Removed::Deleted(digest) => self.emit("delete", digest.as_str(), digest.as_str()),
+            }
+        }
         let reclaimed = BTreeMap::from([("reclaimed".to_owned(), report.reclaimed.to_string())]);
         self.shared.events.emit(Kind::Image, "prune", "", reclaimed);
         Ok(report)

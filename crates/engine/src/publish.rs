@@ -77,10 +77,10 @@ impl Images {
     /// # Errors
     /// The store's and the registry's.
     pub async fn push(&self, push: image::Push, progress: image::ProgressSink) -> Result<Vec<image::Pushed>, Error> {
-        let name = push.reference.familiar();
+        let (familiar, name) = (push.reference.familiar(), push.reference.familiar_name());
         let pushed = self.store().push(&self.registry(), push, progress).await?;
-        let attributes = BTreeMap::from([("name".to_owned(), name.clone())]);
-        self.events().emit(Kind::Image, "push", &name, attributes);
+        let attributes = BTreeMap::from([("name".to_owned(), name)]);
+        self.events().emit(Kind::Image, "push", &familiar, attributes);
         Ok(pushed)
     }
 

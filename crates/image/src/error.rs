@@ -43,6 +43,9 @@ pub enum Error {
     /// A filter's name is unknown, or its value is wrong.
     #[error("invalid filter '{0}'")]
     InvalidFilter(String),
+    /// A filter's time is none.
+    #[error("failed to parse value as time or duration: {0:?}")]
+    InvalidTime(String),
     /// A `--change` instruction is wrong.
     #[error("{0}")]
     InvalidChange(String),
@@ -188,6 +191,7 @@ impl HasKind for Error {
             Self::Schema1(_)
             | Self::Reference(_)
             | Self::InvalidFilter(_)
+            | Self::InvalidTime(_)
             | Self::InvalidPlatform(_)
             | Self::InvalidChange(_) => ErrorKind::InvalidParameter,
             Self::Conflict { .. } | Self::Several(_) => ErrorKind::Conflict,

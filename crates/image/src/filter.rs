@@ -35,7 +35,7 @@ impl ListFilter {
     /// from now) are turned into Unix nanoseconds by `parse_time`, which the caller has (`units`).
     ///
     /// # Errors
-    /// [`Error::InvalidFilter`] for an unknown name or a value that does not parse.
+    /// [`Error::InvalidFilter`] for an unknown name or a value that does not parse, [`Error::InvalidTime`] for `until`.
     pub fn parse(args: &BTreeMap<String, Vec<String>>, parse_time: impl Fn(&str) -> Option<i128>) -> Result<Self> {
         let mut out = Self::default();
         for (name, values) in args {
@@ -49,7 +49,7 @@ impl ListFilter {
                 }
                 "until" => {
                     for v in values {
-                        let t = parse_time(v).ok_or_else(|| Error::InvalidFilter(format!("until={v}")))?;
+                        let t = parse_time(v).ok_or_else(|| Error::InvalidTime(v.clone()))?;
                         out.until = Some(out.until.map_or(t, |u| u.min(t)));
                     }
                 }
@@ -80,7 +80,8 @@ impl LabelCheck {
     pub fn passes<'a>(&self, get: impl Fn(&str) -> Option<&'a str>) -> bool {
         match (get(&self.key), &self.value) {
             (found, None) => found.is_some() != self.negate,
-            (None, Some(_)) => self.negate,
+            // Without the label there is no value to differ, as in Docker.
+            (None, Some(_)) => false,
             (Some(have), Some(want)) => (have == want) != self.negate,
         }
     }

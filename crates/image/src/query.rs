@@ -314,13 +314,13 @@ fn platform_not_found(reference: &str, wanted: Option<&Platform>) -> Error {
     Error::PlatformNotFound { reference: reference.to_owned(), wanted: wanted.map(platform::format) }
 }
 
-/// A pattern matches a name in any of the ways it is written.
+/// A pattern matches a name as Docker shows it, with or without its tag.
 fn matches_reference(pattern: &str, name: &str) -> bool {
     if is_dangling(name) {
         return false;
     }
     let Ok(r) = id::Reference::parse_normalized(name) else { return false };
-    [r.familiar(), r.familiar_name(), r.to_string(), r.name()].iter().any(|s| glob::matches(pattern, s))
+    [r.familiar(), r.familiar_name()].iter().any(|s| glob::matches(pattern, s))
 }
 
 /// RFC 3339 to Unix nanoseconds.

@@ -7,17 +7,16 @@
 //! unpacked again when its parents are there, and then belongs to that chain only.
 
 use std::collections::{BTreeSet, HashSet};
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 use std::os::fd::OwnedFd;
 
 use archive::{Applied, Applier, ApplyOptions, Compression, Decoder, Limits, Reader};
-use bytes::Bytes;
 use content::Hasher;
 use id::Digest;
 use oci::image::Descriptor;
 use snapshot::{LayerInfo, Staged};
 
-use crate::pipe::{Piece, Tee, pipe};
+use crate::pipe::{Piece, Pool, Tee, pipe};
 use crate::record::{ManifestRecord, digest_of};
 use crate::rootfs::chain_id;
 use crate::{Error, Result, Store};
@@ -91,12 +90,12 @@ fn decode_and_apply<R: BufRead + Send>(
             .stack_size(512 << 10)
             .spawn_scoped(scope, move || apply(rx, root, lowers))
             .map_err(Error::Thread)?;
+        let pool = Pool::new(PIECE);
         let decoded = loop {
-            let mut piece = Vec::with_capacity(PIECE);
-            match decoder.by_ref().take(PIECE as u64).read_to_end(&mut piece) {
-                Ok(0) => break Ok(()),
-                Ok(_) => {
-                    if tx.send(Piece::Data(Bytes::from(piece))).is_err() {
+            match pool.read(&mut decoder) {
+                Ok(piece) if piece.is_empty() => break Ok(()),
+                Ok(piece) => {
+                    if tx.send(Piece::Data(piece)).is_err() {
                         // The writer has failed and knows why.
                         break Ok(());
                     }

@@ -15,6 +15,7 @@ pub mod security;
 pub mod signal;
 pub mod socket;
 pub mod trial;
+pub mod writeback;
 
 /// The result of a raw system call: -1 means errno.
 pub(crate) fn check(result: i64) -> Result<i64, rustix::io::Errno> {

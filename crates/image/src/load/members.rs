@@ -8,7 +8,7 @@ use bytes::Bytes;
 use content::{Hasher, NewBlob};
 use id::Digest;
 
-use crate::pipe::{Piece, pipe};
+use crate::pipe::{Piece, Pool, pipe};
 use crate::unpack::{Unpacked, unpack, unpack_plain};
 use crate::{Error, Result, Store};
 
@@ -189,12 +189,14 @@ fn take<R: BufRead>(
 /// Writes a large file to disk, and unpacks it at the same time if it looks like a layer.
 fn large<R: BufRead>(store: &Store, reader: &mut Reader<R>) -> Result<(Member, Digest)> {
     let mut blob = store.inner.content.ingest_new()?;
-    let first = piece(reader)?;
+    let pool = Pool::new(PIECE);
+    let mut piece = || pool.read(&mut reader.data()).map_err(archive::Error::from_input);
+    let first = piece()?;
     let compression = Compression::detect(&first);
     if compression == Compression::None && !is_tar(&first) {
         blob.write(&first)?;
         loop {
-            let next = piece(reader)?;
+            let next = piece()?;
             if next.is_empty() {
                 break;
             }
@@ -217,11 +219,10 @@ fn large<R: BufRead>(store: &Store, reader: &mut Reader<R>) -> Result<(Member, D
         let mut next = first;
         let mut listening = true;
         while !next.is_empty() {
-            let piece = Bytes::from(next);
             // An unpacker that has failed keeps its error; the blob is still taken in.
-            listening = listening && tx.send(Piece::Data(piece.clone())).is_ok();
-            blob.write(&piece)?;
-            next = self::piece(reader)?;
+            listening = listening && tx.send(Piece::Data(next.clone())).is_ok();
+            blob.write(&next)?;
+            next = piece()?;
         }
         let _ = tx.send(Piece::End);
         let digest = blob.digest();
@@ -242,10 +243,4 @@ fn large<R: BufRead>(store: &Store, reader: &mut Reader<R>) -> Result<(Member, D
 
 fn is_tar(head: &[u8]) -> bool {
     head.get(257..262) == Some(b"ustar")
-}
-
-fn piece<R: BufRead>(reader: &mut Reader<R>) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(PIECE);
-    reader.data().take(PIECE as u64).read_to_end(&mut out).map_err(archive::Error::from_input)?;
-    Ok(out)
 }

@@ -138,13 +138,15 @@ fn lists_are_filtered() {
     check(&[], &["a:1", "x.io/dir/b:2"]);
     check(&[("reference", "a")], &["a:1"]);
     check(&[("reference", "*:1")], &["a:1"]);
-    check(&[("reference", "docker.io/library/a")], &["a:1"]);
+    check(&[("reference", "docker.io/library/a")], &[]);
     check(&[("reference", "x.io/*/b")], &["x.io/dir/b:2"]);
     check(&[("reference", "*/b")], &[]);
     check(&[("label", "l")], &["a:1", "x.io/dir/b:2"]);
     check(&[("label", "l=v")], &["a:1", "x.io/dir/b:2"]);
     check(&[("label", "l=w")], &[]);
     check(&[("label!", "l=v")], &[]);
+    check(&[("label!", "other=v")], &[]);
+    check(&[("label!", "other")], &["a:1", "x.io/dir/b:2"]);
     check(&[("label", "l!=w")], &["a:1", "x.io/dir/b:2"]);
     check(&[("dangling", "true")], &[]);
     check(&[("dangling", "0")], &["a:1", "x.io/dir/b:2"]);

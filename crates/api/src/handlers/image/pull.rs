@@ -37,7 +37,8 @@ async fn pull(request: Request, image: &str) -> Result {
         return Err(ApiError::new(error::ErrorKind::Forbidden, "'scratch' is a reserved name"));
     }
     let auth = credentials(request.header("x-registry-auth"));
-    let pull = Pull { reference: wanted.or_latest(), platform, auth };
+    // Without a tag all of them are meant; it is the client that says `latest`.
+    let pull = Pull { reference: wanted, platform, auth };
     let engine = request.state.engine.clone();
     progress(
         |sink| {
