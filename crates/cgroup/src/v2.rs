@@ -213,6 +213,15 @@ pub(crate) fn make_dirs(mount: &Path, path: &str, controllers: &[String]) -> Res
     Ok(())
 }
 
+/// Whether it has processes of its own, and is not the root. It may have no domains with controllers below it then, and
+/// those controllers that it could enable nevertheless (cpu, pids) would make it threaded, and its children unusable.
+fn is_occupied(dir: &Path) -> Result<bool> {
+    if file::read_optional(&dir.join("cgroup.type"))?.is_none() {
+        return Ok(false);
+    }
+    Ok(!file::read_optional(&dir.join("cgroup.procs"))?.unwrap_or_default().is_empty())
+}
+
 /// Enables controllers for the children of `dir`. One that cannot be is left out: a limit that needs it will say so.
 fn delegate(dir: &Path, controllers: &[String]) -> Result<()> {
     let control = dir.join("cgroup.subtree_control");
@@ -222,7 +231,10 @@ fn delegate(dir: &Path, controllers: &[String]) -> Result<()> {
         .filter(|controller| !enabled.split_whitespace().any(|own| own == controller.as_str()))
         .map(|controller| format!("+{controller}"))
         .collect();
-    if missing.is_empty() || file::write(&control, &missing.join(" ")).is_ok() {
+    if missing.is_empty() || is_occupied(dir)? {
+        return Ok(());
+    }
+    if file::write(&control, &missing.join(" ")).is_ok() {
         return Ok(());
     }
     for controller in missing {

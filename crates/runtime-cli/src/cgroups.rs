@@ -89,7 +89,9 @@ impl CgroupRecord {
     /// Chooses the cgroup of a new container.
     pub(crate) fn choose(spec: &Spec, id: &str) -> Self {
         let given = spec.linux.as_ref().map(|linux| linux.cgroups_path.clone()).unwrap_or_default();
-        Self { path: Some(path_of(&given, id, &own_cgroup())), scope: None }
+        let own = own_cgroup();
+        let unified = Hierarchies::detect().is_ok_and(|hierarchies| hierarchies.is_v2());
+        Self { path: Some(path_of(&given, id, if unified { above(&own) } else { &own })), scope: None }
     }
 
     /// Adapts the limits of a new container's spec. `lenient`: where cgroups cannot be made, there is none, and there are no
@@ -191,6 +193,11 @@ fn path_of(given: &str, id: &str, own: &str) -> String {
     }
 }
 
+/// On v2 a cgroup with processes in it, as the caller's own, cannot have limited ones below it: the one above can.
+fn above(own: &str) -> &str {
+    own.rsplit_once('/').map_or("/", |(parent, _)| parent)
+}
+
 /// The cgroup of this process.
 fn own_cgroup() -> String {
     own_in(&std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default())
@@ -219,6 +226,9 @@ mod tests {
         assert_eq!(path_of("", "x", "/user/me"), "/user/me/x");
         assert_eq!(path_of("/docker/x", "x", "/user/me"), "/docker/x");
         assert_eq!(path_of("a/b", "x", "/user"), "/user/a/b");
+        assert_eq!(path_of("", "x", above("/user/me")), "/user/x");
+        assert_eq!(path_of("", "x", above("/me")), "/x");
+        assert_eq!(path_of("", "x", above("/")), "/x");
     }
 
     #[test]
