@@ -286,9 +286,9 @@ impl Body for Outgoing {
                 len = len.min(n.saturating_sub(this.at));
                 if len == 0 && this.at >= *n && !this.data.is_empty() {
                     if !this.flushed {
-                        // The server holds bytes back while there are more at once.
+                        // The server holds bytes back while there are more at once, and a reset drops what the client has not read.
                         this.flushed = true;
-                        this.pause = Some(Box::pin(tokio::time::sleep(Duration::from_millis(20))));
+                        this.pause = Some(Box::pin(tokio::time::sleep(Duration::from_millis(200))));
                         return Pin::new(this).poll_frame(cx);
                     }
                     match &this.fault {
