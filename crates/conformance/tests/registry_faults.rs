@@ -257,8 +257,8 @@ fn pull_until(place: &Place, registry: &Registry, name: &str, bytes: u64) {
 fn r64_a_killed_daemon_goes_on_where_it_was() {
     let mut place = Place::new("r64");
     let registry = place.registry(Options::default());
-    for (round, share) in [(6, 20), (7, 55), (8, 90)] {
-        let image = image(round, &[4_000_000, 2_000_000, 500_000]);
+    for (round, share) in [(6, 20), (7, 45), (8, 70)] {
+        let image = image(round, &[8_000_000, 4_000_000, 500_000]);
         let name = registry.name(&format!("app:{round}"));
         registry.push("app", &round.to_string(), &image);
         registry.heal();
