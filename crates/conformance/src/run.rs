@@ -9,6 +9,9 @@ use testkit::leftovers::Picture;
 use testkit::pty::Pty;
 use testkit::{Cli, Engine, Output, invariants};
 
+/// Docker's own client says this or not when `run --rm` cannot start, as its wait or its failure comes first.
+const WAITED: &str = "level=error msg=\"error waiting for container: context canceled\"";
+
 /// How long a terminal may take to show what a step waits for.
 const KEY_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -173,7 +176,11 @@ impl Player<'_> {
 
     fn plain(&self, step: &Step) -> anyhow::Result<Output> {
         let env: Vec<_> = self.variables.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-        self.engine.run_for(self.cli, &step.command, step.timeout, &env)
+        let mut output = self.engine.run_for(self.cli, &step.command, step.timeout, &env)?;
+        if output.stderr.contains(WAITED) {
+            output.stderr = output.stderr.split_inclusive('\n').filter(|line| !line.contains(WAITED)).collect();
+        }
+        Ok(output)
     }
 
     fn terminal(&self, step: &Step) -> anyhow::Result<Output> {
