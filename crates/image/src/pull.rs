@@ -10,6 +10,7 @@ mod job;
 mod progress;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use id::{Digest, Reference};
@@ -247,12 +248,13 @@ impl Store {
                 missing.insert(digest, layer.clone());
             }
         }
+        let has_failed = Arc::new(AtomicBool::new(false));
         let mut waits = JoinSet::new();
         for (digest, layer) in missing {
             let (this, repository) = (self.clone(), repository.clone());
-            let board = board.clone();
+            let (board, has_failed) = (board.clone(), Arc::clone(&has_failed));
             waits.spawn(async move {
-                let fetched = this.fetch(&repository, layer, is_image, Some(&board)).await;
+                let fetched = this.fetch(&repository, layer, is_image, Some((&board, &has_failed))).await;
                 fetched.map(|job| (digest, job))
             });
         }
@@ -264,7 +266,7 @@ impl Store {
                 done = waits.join_next() => match done {
                     None => break,
                     Some(Ok(done)) => {
-                        let (digest, job) = done?;
+                        let (digest, job) = done.inspect_err(|_| has_failed.store(true, Ordering::Relaxed))?;
                         jobs.insert(digest, job);
                     }
                     Some(Err(e)) if e.is_panic() => std::panic::resume_unwind(e.into_panic()),
@@ -284,15 +286,17 @@ impl Store {
         repository: &Repository,
         blob: Descriptor,
         unpack: bool,
-        board: Option<&Board>,
+        pull: Option<(&Board, &AtomicBool)>,
     ) -> Result<Arc<Job>> {
         loop {
             let (job, is_ours) = self.inner.pulls.join(self, repository, &blob, unpack)?;
-            if let Some(board) = board {
-                board.watch(&job);
+            let wish = Wish { job, has_failed: pull.map(|(_, has_failed)| has_failed) };
+            let job = &wish.job;
+            if let Some((board, _)) = pull {
+                board.watch(job);
             }
             match job.wait().await {
-                Ok(()) => return Ok(job),
+                Ok(()) => return Ok(Arc::clone(job)),
                 Err(e) if is_ours => return Err(Error::Shared(e)),
                 Err(_) => {}
             }
@@ -321,6 +325,20 @@ impl Store {
         }
         let content = self.inner.content.clone();
         blocking(move || Ok(content.put_as(&digest, &bytes)?)).await
+    }
+}
+
+/// A pull's wish for a blob. When the pull has failed it tells the download so, which may end with the wish.
+struct Wish<'a> {
+    job: Arc<Job>,
+    has_failed: Option<&'a AtomicBool>,
+}
+
+impl Drop for Wish<'_> {
+    fn drop(&mut self) {
+        if self.has_failed.is_some_and(|failed| failed.load(Ordering::Relaxed)) {
+            self.job.forsake();
+        }
     }
 }
 

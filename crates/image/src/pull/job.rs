@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
@@ -25,10 +26,12 @@ use crate::{Error, Result, Store};
 /// Pieces from the network that wait for the disk.
 const PIECES: usize = 32;
 
-/// What the worker is told of a download that broke off and may be taken up again.
-const INTERRUPTED: io::ErrorKind = io::ErrorKind::ConnectionAborted;
+/// What the worker is told of a download that broke off too often.
+const INTERRUPTED: io::ErrorKind = io::ErrorKind::TimedOut;
 /// What it is told of one that has no sense any more.
 const REFUSED: io::ErrorKind = io::ErrorKind::ConnectionReset;
+/// What it finds out by itself: nobody wants the download any more.
+const GIVEN_UP: io::ErrorKind = io::ErrorKind::ConnectionAborted;
 
 /// Where a job stands.
 #[derive(Debug, Clone)]
@@ -51,9 +54,16 @@ pub(crate) struct Job {
     state: watch::Receiver<State>,
     unpacked: Mutex<Option<Unpacked>>,
     task: Mutex<Option<AbortHandle>>,
+    /// The pull that wanted it has failed.
+    forsaken: Arc<AtomicBool>,
 }
 
 impl Job {
+    /// If it ends now, because the pull that wanted it has failed, nothing of it is kept.
+    pub(super) fn forsake(&self) {
+        self.forsaken.store(true, Ordering::Relaxed);
+    }
+
     /// Waits for the end.
     pub(super) async fn wait(&self) -> Result<(), Arc<Error>> {
         let mut state = self.state.clone();
@@ -127,6 +137,7 @@ impl Jobs {
             state,
             unpacked: Mutex::new(None),
             task: Mutex::new(None),
+            forsaken: Arc::default(),
         });
         let work = Work {
             store: store.clone(),
@@ -135,6 +146,7 @@ impl Jobs {
             digest: digest.clone(),
             unpack,
             state: tx,
+            forsaken: Arc::clone(&job.forsaken),
             slots: Arc::clone(&lock(&self.slots)),
         };
         let task = tokio::spawn(work.run(Arc::downgrade(&job)));
@@ -155,6 +167,7 @@ struct Work {
     digest: Digest,
     unpack: bool,
     state: watch::Sender<State>,
+    forsaken: Arc<AtomicBool>,
     slots: Arc<Semaphore>,
 }
 
@@ -208,7 +221,10 @@ impl Work {
         };
         let snapshots = self.unpack.then(|| self.store.inner.snapshots.clone());
         let digest = self.digest.clone();
-        let worker = blocking(move || take_in(snapshots.as_ref(), ingest, PieceReader::new(rx), size, digest));
+        let forsaken = Arc::clone(&self.forsaken);
+        let is_forsaken = move || forsaken.load(Ordering::Relaxed);
+        let input_of = PieceReader::new(rx);
+        let worker = blocking(move || take_in(snapshots.as_ref(), ingest, input_of, size, digest, is_forsaken));
         // Owns the sending end: when it is done, the worker sees that nothing more comes.
         let pump = async move {
             let Some(mut input) = input else {
@@ -262,6 +278,7 @@ fn take_in(
     network: PieceReader<mpsc::Receiver<Piece>>,
     size: u64,
     digest: Digest,
+    is_forsaken: impl Fn() -> bool,
 ) -> Result<Attempt> {
     let resumed = ingest.offset();
     let before: Option<File> = (resumed > 0).then(|| ingest.reader()).transpose()?;
@@ -295,9 +312,10 @@ fn take_in(
         return Ok(Attempt::Whole(unpacked?));
     }
     if let Err(e) = rest {
-        // The registry failed for good: nothing of this pull is left behind. A pull that was given up keeps its part for
-        // the next, and so does one whose connection broke too often, of what it found here.
-        if e.kind() == REFUSED || (e.kind() == INTERRUPTED && resumed == 0) {
+        // Nothing of a pull that failed is left behind. One that was given up keeps its part for the next, and so does one
+        // whose connection broke too often, of what it found here.
+        let has_failed = e.kind() == INTERRUPTED || (e.kind() == GIVEN_UP && is_forsaken());
+        if e.kind() == REFUSED || (has_failed && resumed == 0) {
             ingest.discard();
         }
         return Err(archive::Error::from_input(e).into());
