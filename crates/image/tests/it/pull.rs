@@ -286,20 +286,6 @@ async fn eventually_gone(p: &Puller) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_failed_pull_had_of_other_layers_goes_too() {
-    let layers = layers();
-    let p = Puller::new();
-    put(&p.registry, Some("1"), &layers, "x");
-    let small = gzip(&layers[1]);
-    let mut flipped = small.clone();
-    flipped[50_000] ^= 1;
-    p.registry.corrupt(&sha(&small), flipped);
-    p.registry.set_pause(Duration::from_millis(8));
-    p.pull("app:1").await.expect_err("is refused");
-    eventually_gone(&p).await;
-}
-
 #[tokio::test]
 async fn wrong_content_is_refused_and_gone() {
     let layers = layers();
